@@ -1,3 +1,4 @@
+/** Checks that a benchmark undoes its set-up in reverse order, also when its body throws. */
 import { existsSync } from "node:fs";
 import { expect, test } from "vitest";
 import { temporaryDir, withCleanup } from "./cleanup.ts";

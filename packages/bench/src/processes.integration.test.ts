@@ -1,3 +1,4 @@
+/** Checks measured processes with real ones, that print, fail, cannot start or never end. */
 import { existsSync } from "node:fs";
 import { expect, test } from "vitest";
 import { withCleanup } from "./cleanup.ts";

@@ -1,3 +1,4 @@
+/** Checks over real sockets how a coordinator ends that cannot listen, is stopped, or loses its only worker. */
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";

@@ -1,3 +1,4 @@
+/** Checks the medians of a run's metrics, worked out by hand from rows whose warm-up is slower. */
 import type { MetricsRow } from "@lockstep/run";
 import { expect, test } from "vitest";
 import { timesOf } from "./lockstep-times.ts";

@@ -1,3 +1,4 @@
+/** Checks medians worked out by hand, of odd and even numbers of values and of none. */
 import { expect, test } from "vitest";
 import { median } from "./median.ts";
 import { medians } from "./rounds.ts";

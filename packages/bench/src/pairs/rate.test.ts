@@ -1,3 +1,4 @@
+/** Checks rates in the notation of tc, and the size of the token bucket, worked out by hand. */
 import { expect, test } from "vitest";
 import { mbitPerSecond, parseRate, tbfWords } from "./rate.ts";
 

@@ -1,3 +1,4 @@
+/** Checks the parsing of lines in the format that taskset prints: single cores, ranges and lists. */
 import { expect, test } from "vitest";
 import { coresOf } from "./site.ts";
 

@@ -1,3 +1,4 @@
+/** Compares the table of results with Markdown written by hand, and tries bounds that no figure can meet. */
 import { expect, test } from "vitest";
 import { figure, withUnit } from "./figure.ts";
 import type { BenchResult } from "./result.ts";

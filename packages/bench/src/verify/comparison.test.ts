@@ -1,3 +1,4 @@
+/** Checks the verdict on two trainings whose losses and weights differ by known amounts, −0 included. */
 import { expect, test } from "vitest";
 import { compareRuns, lossTable, verdictOf } from "./comparison.ts";
 

@@ -1,3 +1,4 @@
+/** Checks the options that a verified training adds, and those for which it cannot be verified. */
 import { expect, test } from "vitest";
 import { wordsOf } from "./train-alone.ts";
 import { verifiedTraining } from "./verify-options.ts";

@@ -1,3 +1,4 @@
+/** Checks what counts as a refusal that all workers share: restarts, equal names and updates in between. */
 import { LockstepError } from "@lockstep/errors";
 import { expect, test } from "vitest";
 import type { RefusedWorker } from "../connections/admission-control.ts";

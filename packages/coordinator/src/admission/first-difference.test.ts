@@ -1,3 +1,4 @@
+/** Checks the first difference of nested values: other types, missing fields, lengths and long texts. */
 import { defined } from "@lockstep/testing";
 import { expect, test } from "vitest";
 import { firstDifference } from "./first-difference.ts";

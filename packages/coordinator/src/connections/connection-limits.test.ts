@@ -1,3 +1,4 @@
+/** Checks each time limit of a connection at its last allowed millisecond and one later. */
 import { expect, test } from "vitest";
 import { type ConnectionTimes, overdue } from "./connection-limits.ts";
 

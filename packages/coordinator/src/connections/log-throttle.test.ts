@@ -1,3 +1,4 @@
+/** Checks the throttling of a log on a clock that the test sets. */
 import { expect, test } from "vitest";
 import { throttleLog } from "./log-throttle.ts";
 

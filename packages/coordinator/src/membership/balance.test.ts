@@ -1,3 +1,4 @@
+/** Checks the shares of workers with known speeds, worked out by hand. */
 import { expect, test } from "vitest";
 import { smoothed, weightsOf } from "./balance.ts";
 

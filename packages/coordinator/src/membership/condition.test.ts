@@ -1,3 +1,4 @@
+/** Checks waits that start, resolve or fail while other waits are being tested. */
 import { defined } from "@lockstep/testing";
 import { expect, test } from "vitest";
 import { Condition } from "./condition.ts";

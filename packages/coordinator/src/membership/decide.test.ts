@@ -1,3 +1,4 @@
+/** Checks single decisions of a pure function: which workers are dropped, and who gets which slice. */
 import { toSliceId, toWorkerId, type WorkerId } from "@lockstep/gradient-sync";
 import { expect, test } from "vitest";
 import { decide, type Limits, type SliceView, type WorkerView } from "./decide.ts";

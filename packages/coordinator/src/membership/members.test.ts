@@ -1,3 +1,4 @@
+/** Checks a member by itself: its states, its progress, and a compute time too small to divide by. */
 import { at } from "@lockstep/errors";
 import { expect, test } from "vitest";
 import type { ReadySession } from "../connections/ready-session.ts";

@@ -1,3 +1,4 @@
+/** Checks requests to recorded members that reply late, wrongly or not at all, or depart. */
 import { expect, test } from "vitest";
 import { recordedMember } from "../testing/recorded-member.ts";
 import { Condition } from "./condition.ts";

@@ -1,3 +1,4 @@
+/** Checks that a worker is dropped for its own contributions, not for numbers that nobody finds finite. */
 import { beforeEach, describe, expect, test } from "vitest";
 import { recordedMember } from "../testing/recorded-member.ts";
 import { Violations } from "./violations.ts";

@@ -1,3 +1,4 @@
+/** Checks the endpoint that command-line words lead to, with the files of credentials on disk. */
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { listenCommand } from "@lockstep/config/programs";

@@ -1,3 +1,4 @@
+/** Compares the printed instructions for workers with lines written by hand, and looks for leaked tokens. */
 import { expect, test } from "vitest";
 import type { Endpoint } from "./endpoint.ts";
 import { addressesOf, type Joining, joiningLines } from "./joining-lines.ts";

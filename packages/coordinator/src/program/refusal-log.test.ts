@@ -1,3 +1,4 @@
+/** Checks on a clock that the test sets which lines a flood of refusals leaves. */
 import { expect, test } from "vitest";
 import { refusalLog } from "./refusal-log.ts";
 

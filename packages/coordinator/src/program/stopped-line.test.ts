@@ -1,3 +1,4 @@
+/** Checks, for every option that the program declares, whether the command to continue has to repeat it. */
 import { tidyArguments } from "@lockstep/config";
 import { coordinatorProgram } from "@lockstep/config/programs";
 import { defined } from "@lockstep/testing";

@@ -1,3 +1,4 @@
+/** Checks options just within and just beyond what every worker would refuse. */
 import { makeConfig } from "@lockstep/config";
 import { expect, test } from "vitest";
 import { assertWorkersAccept } from "./assert-config.ts";

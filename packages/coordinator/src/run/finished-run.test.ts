@@ -1,3 +1,4 @@
+/** Resumes runs with a real coordinator, which either says that nothing is left or waits for workers. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type ExplicitOptions, makeConfig } from "@lockstep/config";

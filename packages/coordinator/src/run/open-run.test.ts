@@ -1,3 +1,4 @@
+/** Checks the start from weights whose files are sorted otherwise, have a prefix, or are of another model. */
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { makeConfig } from "@lockstep/config";

@@ -1,3 +1,4 @@
+/** Compares counts and sizes with texts written by hand. */
 import { expect, test } from "vitest";
 import { counted, formatBytes } from "./wording.ts";
 

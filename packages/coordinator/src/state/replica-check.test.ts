@@ -1,3 +1,4 @@
+/** Checks the verdict on digests alone, without connections: majorities, ties and unlike devices. */
 import { describe, expect, test } from "vitest";
 import { recordedMember } from "../testing/recorded-member.ts";
 import { judgeReplicas } from "./replica-check.ts";

@@ -1,3 +1,4 @@
+/** Checks comparisons of replicas with scripted workers, one of which drifts, is wrong or is lost at each stage. */
 import { expect, test } from "vitest";
 import { outcomeOf, RecordedTeam, sentTypes, turn } from "../testing/recorded-team.ts";
 

@@ -1,3 +1,4 @@
+/** Checks the reading of a state from scripted workers that are lost, slow, or an update ahead. */
 import { expect, test } from "vitest";
 import { RecordedTeam, sentTypes, turn } from "../testing/recorded-team.ts";
 

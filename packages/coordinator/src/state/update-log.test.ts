@@ -1,3 +1,4 @@
+/** Checks that a log of updates has no hole: beyond its limit it holds nothing. */
 import { expect, test } from "vitest";
 import { UpdateLog } from "./update-log.ts";
 

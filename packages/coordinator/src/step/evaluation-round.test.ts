@@ -1,3 +1,4 @@
+/** Checks a round of evaluation without a team: losses beyond float32, and a time without workers. */
 import { toWorkerId } from "@lockstep/gradient-sync";
 import { expect, test } from "vitest";
 import { EvaluationRound } from "./evaluation-round.ts";

@@ -1,3 +1,4 @@
+/** Checks the memory for the sums of gradients against sizes worked out by hand. */
 import { expect, test } from "vitest";
 import { assertSumsFit, maxSlices, sumsBudgetBytes } from "./memory-budget.ts";
 

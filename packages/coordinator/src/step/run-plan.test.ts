@@ -1,3 +1,4 @@
+/** Checks the plan of a run for slow and fast links, and for one worker too many for the memory. */
 import { expect, test } from "vitest";
 import { planRun } from "./run-plan.ts";
 

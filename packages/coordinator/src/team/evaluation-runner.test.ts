@@ -1,3 +1,4 @@
+/** Checks evaluations by scripted workers, whose results are refused, out of order or late. */
 import { expect, test } from "vitest";
 import { RecordedTeam } from "../testing/recorded-team.ts";
 

@@ -1,3 +1,4 @@
+/** Compares runs in simulated time that meet one chosen fault with an undisturbed run of one worker. */
 import { at } from "@lockstep/errors";
 import { expect, test } from "vitest";
 import { everySampleOnce, type Fault, runWith } from "../testing/simulated-run.ts";

@@ -1,3 +1,4 @@
+/** Checks when a run has enough workers, while scripted ones come and leave in one turn of the event loop. */
 import { expect, test } from "vitest";
 import { outcomeOf, RecordedTeam } from "../testing/recorded-team.ts";
 import { type Gathering, gathered } from "./gathering.ts";

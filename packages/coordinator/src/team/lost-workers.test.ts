@@ -1,3 +1,4 @@
+/** Checks what is left of a join and of an evaluation when a scripted worker is lost at each stage of it. */
 import { expect, test } from "vitest";
 import type { RecordedSession } from "../testing/recorded-member.ts";
 import { outcomeOf, RecordedTeam, sentTypes, turn } from "../testing/recorded-team.ts";

@@ -1,3 +1,4 @@
+/** Checks how workers join, resume, leave and misbehave, with recorded sessions in the place of sockets. */
 import { type Plan, rawFloats } from "@lockstep/gradient-sync";
 import { expect, test } from "vitest";
 import {

@@ -1,3 +1,4 @@
+/** Checks single steps with scripted workers that send invalid, non-finite or late pieces. */
 import { encodeFloats } from "@lockstep/gradient-sync";
 import type { StepTotals } from "@lockstep/run";
 import { expect, test } from "vitest";

@@ -1,3 +1,4 @@
+/** Checks that a view of the team has no side effects, and that idle time never counts as a stall. */
 import { at } from "@lockstep/errors";
 import { makeLayout, type Plan, StepRound, toSliceId, toStep } from "@lockstep/gradient-sync";
 import { expect, test } from "vitest";

@@ -1,3 +1,4 @@
+/** Sends hostile frames to a coordinator during a run, which has to end like one without them. */
 import { provesAllCases, testSeed } from "@lockstep/testing";
 import { expect, test } from "vitest";
 import { fuzzCoordinator, HEAP_BYTES, RSS_BYTES, unnamedEndings } from "./fuzz-coordinator.ts";
