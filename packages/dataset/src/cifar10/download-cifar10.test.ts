@@ -268,6 +268,16 @@ test.for([
   expect(readdirSync(server.dir)).toEqual([]);
 });
 
+test("an archive that is cut short while a file is being unpacked is reported as cut short", async ({ server }) => {
+  const tar = gunzipSync(await archiveOf(CIFAR10_NAMES, { records: 1 })); // it arrives in one chunk
+  for (let bytes = 4000; bytes < tar.length - 2000; bytes += 1000) {
+    const sent = gzipSync(tar.subarray(0, bytes));
+    await expect(server.download((_, response) => response.end(sent), sent)).rejects.toThrow(
+      "Unexpected end of data",
+    );
+  }
+});
+
 test("a good archive is kept after a disk error, and only unpacked the next time", async ({ server }) => {
   const inTheWay = join(server.dir, "cifar-10-batches-bin");
   server.put(inTheWay, "a file where the folder is to be");
