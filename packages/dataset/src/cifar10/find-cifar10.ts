@@ -78,8 +78,14 @@ const unpackerOf = (name: string) => UNPACKERS.find(({ end }) => end.test(name))
 
 /** Returns whether pictures are in folders by class, or by split and class. */
 function hasFoldersOfPictures(dir: string): boolean {
-  const havePictures = (folder: string) => namesIn(folder).some((name) => /\.(png|jpe?g|bmp|ppm)$/i.test(name));
-  return subfolders(dir).some((folder) => havePictures(folder) || subfolders(folder).some(havePictures));
+  return subfolders(dir).some((folder) => isOfPictures(folder) || subfolders(folder).some(isOfPictures));
+}
+
+/** Returns whether at least half of a folder's content is pictures. */
+function isOfPictures(dir: string): boolean {
+  const names = namesIn(dir);
+  const pictures = names.filter((name) => /\.(png|jpe?g|bmp|ppm)$/i.test(name));
+  return pictures.length > 0 && 2 * pictures.length >= names.length;
 }
 
 const someOf = (names: readonly string[]) =>
