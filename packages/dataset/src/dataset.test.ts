@@ -83,7 +83,12 @@ test.for<[what: string, files: string[], given: string, found: string]>([
   ["files of TensorFlow Datasets", ["3.0.2/a.tfrecord-00000-of-00001"], "", "found *.tfrecord files: the binary"],
   ["pictures by class", ["airplane/1.png", "cat/2.png"], "", "found folders of pictures: the binary version"],
   ["pictures by split and class", ["test/cat/2.JPEG"], "", "found folders of pictures: the binary version"],
-  ["folders with a picture among other files", ["images/a.png", "images/b.svg", "images/c.svg"], "", "found none of them"],
+  [
+    "folders with a picture among other files",
+    ["images/a.png", "images/b.svg", "images/c.svg"],
+    "",
+    "found none of them",
+  ],
   ["an archive beside pictures", ["a.tar.gz", "plots/loss.png"], "", "found the archive a.tar.gz: unpack it"],
   ["another file", ["notes.txt"], "notes.txt", "it is a file"],
   [

@@ -3,9 +3,8 @@
 import { Option } from "@commander-js/extra-typings";
 import { MAX_HEARTBEAT_MS } from "@lockstep/gradient-sync";
 import { addLogOption, type OptionsOf, positiveNumber, wholeNumberOf } from "../command-line.ts";
-import { resolveUserPaths } from "../user-paths.ts";
+import { finishProgram } from "./finish-program.ts";
 import { listenCommand } from "./listen-options.ts";
-import { throwUsageErrors } from "./usage-errors.ts";
 
 /** Makes the program `coordinator`, which parses its options and does nothing else. */
 export function coordinatorProgram() {
@@ -41,7 +40,7 @@ export function coordinatorProgram() {
     .option("--keep-open", "keep serving the pages after the run, until Ctrl-C")
     .addOption(new Option("--resume <dir>", "folder of the run to continue").conflicts("out"))
     .option("--out <dir>", "folder of the run (default: runs/<date>-<model>)");
-  return throwUsageErrors(resolveUserPaths(program));
+  return finishProgram(program);
 }
 
 /** The program `coordinator`. */

@@ -10,10 +10,9 @@ import {
 } from "../command-line.ts";
 import { runOptions } from "../options.ts";
 import { explicitFlags } from "../resume-line.ts";
-import { resolveUserPaths } from "../user-paths.ts";
 import { addBenchCommands } from "./bench.ts";
+import { finishProgram } from "./finish-program.ts";
 import type { TrainerCommands } from "./trainer-commands.ts";
-import { throwUsageErrors } from "./usage-errors.ts";
 
 /** First port of the dashboard, and of the playground; others follow if it is taken. */
 const PORTS = { dashboard: 7080, playground: 7090 };
@@ -34,7 +33,7 @@ export function trainerProgram(commands?: TrainerCommands): Command {
   addDashboard(program, commands);
   addDoctor(program, commands);
   addBenchCommands(program, commands?.bench);
-  return throwUsageErrors(resolveUserPaths(program));
+  return finishProgram(program);
 }
 
 /**
@@ -65,7 +64,7 @@ function addTrain(program: CommandUnknownOpts, commands?: TrainerCommands): void
 
 function addQuickstart(program: CommandUnknownOpts, commands?: TrainerCommands): void {
   addMachineOptions(program.command("quickstart"))
-    .description("train AlexNet on generated shapes: a tour of everything in a minute or two")
+    .description("train AlexNet on generated shapes: a tour of everything in a minute or two, or many on WebAssembly")
     .option(...OUT)
     .action((options) => commands?.quickstart(options));
 }

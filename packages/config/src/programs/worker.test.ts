@@ -1,5 +1,5 @@
 /** Tests the options of a worker. */
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { workerProgram } from "./worker.ts";
 
 const parse = (...words: string[]) => workerProgram().parse(words, { from: "user" });
@@ -20,4 +20,13 @@ test("a worker takes the longest name and one thread", () => {
     name: "w".repeat(128),
     threads: 1,
   });
+});
+
+test("a variable of the environment that is set to nothing counts as unset", () => {
+  onTestFinished(() => void vi.unstubAllEnvs());
+  vi.stubEnv("LOCKSTEP_TOKEN", "");
+  vi.stubEnv("LOCKSTEP_COORDINATOR", "");
+  expect(parse().opts()).toEqual({ log: "text", reconnectMs: 120_000 });
+  vi.stubEnv("LOCKSTEP_TOKEN", "secret");
+  expect(parse().opts()).toMatchObject({ token: "secret" });
 });

@@ -3,12 +3,11 @@
 import { Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { MAX_NAME_CHARACTERS, workerName } from "@lockstep/gradient-sync";
 import { addLogOption, addMachineOptions, type OptionsOf, positiveNumber, wholeNumber } from "../command-line.ts";
-import { resolveUserPaths } from "../user-paths.ts";
-import { throwUsageErrors } from "./usage-errors.ts";
+import { finishProgram } from "./finish-program.ts";
 
 /** Makes the program `worker`, which parses its options and does nothing else. */
 export function workerProgram() {
-  const program = addLogOption(addMachineOptions(new Command("worker")))
+  const program = new Command("worker")
     .description("compute for a coordinator")
     .addOption(
       new Option(
@@ -36,7 +35,7 @@ export function workerProgram() {
         .argParser(wholeNumber)
         .default(120_000),
     );
-  return throwUsageErrors(resolveUserPaths(program));
+  return finishProgram(addLogOption(addMachineOptions(program)));
 }
 
 /** The options of a worker. */

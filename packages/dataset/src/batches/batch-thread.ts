@@ -1,6 +1,7 @@
 /** Makes batches ahead of time on a separate thread, while the calling thread computes, even inside native code. */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { startThread } from "@lockstep/files";
+import { existingCifar10 } from "../cifar10/provide-cifar10.ts";
 import { type DatasetOptions, prepareDataset } from "../dataset.ts";
 import type { Batch } from "./batch.ts";
 import type { BatchConfig, BatchMeta, SliceRequest } from "./batch-source.ts";
@@ -26,13 +27,15 @@ export interface BatchThread {
 
 /**
  * Opens the data set on a thread, which keeps the process alive until it is closed. If there are no files, `supply`
- * provides the records of each requested batch; without a supply, the data set is downloaded first.
+ * provides the records of each requested batch; without a supply, the data set is downloaded first. A log line precedes the
+ * reading of large files.
  */
 export async function openBatchThread(
   config: BatchConfig,
-  { onProgress, log, supply }: Pick<DatasetOptions, "onProgress" | "log" | "supply"> = {},
+  { onProgress, log = () => {}, supply }: Pick<DatasetOptions, "onProgress" | "log" | "supply"> = {},
 ): Promise<BatchThread> {
   await prepareDataset(config.dataset, { dataDir: config.dataDir, onProgress, log, supply });
+  if (config.dataset !== "shapes" && existingCifar10(config) !== undefined) log("reading CIFAR-10");
   const data: BatchThreadData = { config, facts: supply?.facts };
   const link = new BatchThreadLink(startThread("batch-thread-main", import.meta.url, data), supply);
   try {

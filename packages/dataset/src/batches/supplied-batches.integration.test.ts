@@ -172,6 +172,17 @@ test("a batch thread copies records that are part of a larger message", async ()
   expect(messages.map((message) => message.length > 8)).toEqual(slices.map(() => true)); // none was transferred away
 });
 
+test("a line says that CIFAR-10 is being read if there are files, and nothing if the records are supplied", async () => {
+  const linesOf = async (config: BatchConfig, supply: RecordSupply) => {
+    const lines: string[] = [];
+    const thread = await openBatchThread(config, { supply, log: (line) => lines.push(line) });
+    await thread.close();
+    return lines;
+  };
+  expect(await linesOf({ ...config, dataDir }, noSupply())).toEqual(["reading CIFAR-10"]);
+  expect(await linesOf(config, noSupply())).toEqual([]);
+});
+
 test("openBatchThread refuses a named folder without files, also with a supply", async ({ folder }) => {
   const empty = join(folder, "empty");
   await expect(openBatchThread({ ...config, dataDir: empty }, { supply: noSupply() })).rejects.toMatchObject({

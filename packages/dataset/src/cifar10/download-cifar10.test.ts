@@ -272,9 +272,7 @@ test("an archive that is cut short while a file is being unpacked is reported as
   const tar = gunzipSync(await archiveOf(CIFAR10_NAMES, { records: 1 })); // it arrives in one chunk
   for (let bytes = 4000; bytes < tar.length - 2000; bytes += 1000) {
     const sent = gzipSync(tar.subarray(0, bytes));
-    await expect(server.download((_, response) => response.end(sent), sent)).rejects.toThrow(
-      "Unexpected end of data",
-    );
+    await expect(server.download((_, response) => response.end(sent), sent)).rejects.toThrow("Unexpected end of data");
   }
 });
 

@@ -8,7 +8,7 @@ import { LockstepError } from "@lockstep/errors";
 import { diskFault, isDiskFull, makeFolders } from "@lockstep/files";
 import { awaitLease, type Lease } from "@lockstep/files/lease";
 import { download, reasonOf, redactedUrl } from "@lockstep/outbound";
-import { type Entry, extract } from "tar-stream";
+import { extract } from "tar-stream";
 import { cifar10Files } from "./cifar10.ts";
 import { CIFAR10_FOLDER } from "./find-cifar10.ts";
 
@@ -138,11 +138,7 @@ async function unpack(archive: string, dir: string, fileBytes?: number): Promise
   await rm(unfinished, { recursive: true, force: true });
   await mkdir(unfinished);
   try {
-    await forEachEntry(archive, async (entry) => {
-      if (entry.header.type === "file")
-        await writeFile(join(unfinished, basename(entry.header.name)), entry as AsyncIterable<Buffer>);
-      else entry.resume();
-    });
+    await writeFilesOf(archive, unfinished);
     if (cifar10Files(unfinished, fileBytes) === undefined) throw new Error("it has no data_batch_1.bin");
     await rename(unfinished, join(dir, CIFAR10_FOLDER));
   } finally {
@@ -150,16 +146,19 @@ async function unpack(archive: string, dir: string, fileBytes?: number): Promise
   }
 }
 
-/** Calls `use` with each entry of an archive. If reading the archive fails, it throws that error. */
-async function forEachEntry(archive: string, use: (entry: Entry) => Promise<void>): Promise<void> {
+/** Writes the files of an archive to a folder. If reading the archive fails, it throws that error. */
+async function writeFilesOf(archive: string, dir: string): Promise<void> {
   const entries = extract();
-  const gunzip = createGunzip();
   const faults: Error[] = [];
   entries.on("error", (fault) => faults.push(fault));
   const fail = (fault: Error) => entries.destroy(fault);
-  createReadStream(archive).on("error", fail).pipe(gunzip).on("error", fail).pipe(entries);
+  createReadStream(archive).on("error", fail).pipe(createGunzip()).on("error", fail).pipe(entries);
   try {
-    for await (const entry of entries) await use(entry);
+    for await (const entry of entries) {
+      const { name, type } = entry.header;
+      if (type === "file") await writeFile(join(dir, basename(name)), entry as AsyncIterable<Buffer>);
+      else entry.resume();
+    }
   } catch (error) {
     throw faults[0] ?? error; // an entry that is being read only reports that it was destroyed
   }

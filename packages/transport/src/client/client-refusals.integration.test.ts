@@ -89,6 +89,12 @@ test("a malformed token or url is refused, and no secret in it repeated", () => 
   }
 });
 
+test("the error for a malformed url gives an example", () => {
+  expect(() => opened("foo")).toThrow(
+    'Expected --coordinator to be ws://HOST:PORT or wss://HOST:PORT, got "foo". Give for example --coordinator ws://192.0.2.7:7077.',
+  );
+});
+
 async function explained(url: string): Promise<string> {
   const { code, message } = explainFailedJoin(await failure(url, { tlsFingerprint: undefined }), url);
   expect(code).toBe("ERR_CONNECT");

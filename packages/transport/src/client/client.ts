@@ -115,6 +115,6 @@ function readUrl(url: string): URL {
   const shown = JSON.stringify(url.replace(/^(\w+:\/\/)?[^/]*@/, "$1…@").replace(/[?#].*$/s, "…")); // no secrets
   throw new LockstepError(
     "ERR_OPTION",
-    `Expected the coordinator as ws://host:port or wss://host:port, got ${shown}. Give a token in LOCKSTEP_TOKEN.`,
+    `Expected --coordinator to be ws://HOST:PORT or wss://HOST:PORT, got ${shown}. Give for example --coordinator ws://192.0.2.7:7077.`,
   );
 }

@@ -83,7 +83,7 @@ export function configurationPage(): string {
     ...commands.map(commandSection),
     section(
       "Environment",
-      "The commands read these variables. Relative paths in them also start from the folder in which you type the command.",
+      "The commands read these variables; an empty one counts as unset. Relative paths in them also start from the folder in which you type the command.",
       tableOf(["variable", "meaning"], environment),
     ),
   ].join("\n");
