@@ -64,6 +64,15 @@ async function shownBytes(page: Page): Promise<number[]> {
   return rgba.filter((_, i) => i % 4 !== 3);
 }
 
+/** Returns what the page shows of a picture. */
+async function shownOf(page: Page) {
+  return {
+    picture: await page.locator("#seen").isVisible(),
+    predictions: await page.locator("#ranking li").count(),
+    caption: await page.locator("#caption").textContent(),
+  };
+}
+
 /** Returns the classes and the percentages that `pnpm predict` prints for pictures. */
 async function predictedBy(run: string, pictures: readonly string[]): Promise<{ name: string; percent: number }[]> {
   const { stdout } = await runInProcess(["predict", "--run", run, ...pictures]);
@@ -106,15 +115,18 @@ testPage(
 );
 
 testPage(
-  `the page refuses what pnpm predict refuses, with the same message${lack}`,
+  `the page refuses what pnpm predict refuses, with the same message and nothing of an earlier picture${lack}`,
   async ({ visit, ring, folder }) => {
     const page = await visit.open();
+    await page.setInputFiles("#file", ring);
+    await predictionOn(page);
     for (const format of ["webp", "avif", "gif", "tiff"] as const) {
       const path = join(folder, `shape.${format}`);
       await sharp(ring).toFormat(format).toFile(path);
       const refusal = await decodeImage(path, { height: 32, width: 32 }).then(String, ({ message }: Error) => message);
       await page.setInputFiles("#file", path);
       await page.getByText(refusal.replace(path, `shape.${format}`)).waitFor();
+      expect(await shownOf(page)).toEqual({ picture: false, predictions: 0, caption: "" });
     }
     expect(visit.expectedProblems().every((problem) => problem.includes("422"))).toBe(true); // the browser logs each of them
   },

@@ -1,6 +1,6 @@
 /** Draws curves over the steps of a run, in the page's colours. */
 import uPlot from "uplot";
-import type { Table } from "../src/curves.ts";
+import { lastIndexOf, type Table, valueAt } from "../src/curves.ts";
 import { figure, markLabels, percent, ROUND_STEPS } from "../src/format.ts";
 
 /** A curve of a chart. */
@@ -24,6 +24,8 @@ export interface ChartOptions {
   fromZero?: boolean;
 }
 
+/** The series with a value at each step of the shown run. A dashed curve is of another run. */
+const SHOWN_RUN = 1;
 const HEIGHT = 220;
 const AXIS_WIDTH = 52;
 const AXIS_HEIGHT = 28;
@@ -65,7 +67,7 @@ function plotOptions(width: number, { curves, bands = [], unit, fromZero = false
     axes: axesOf(unit),
     series: [
       { label: "step", value: (_, x) => x?.toLocaleString("en") ?? "—" },
-      ...curves.map((curve) => seriesOf(curve, format)),
+      ...curves.map((curve, index) => seriesOf(curve, format, curve.lineStyle === "dashed" ? index + 1 : SHOWN_RUN)),
     ],
     bands: bands.map((series) => ({ series, fill: () => `${color("--accent")}22` })),
     padding: [8, 28, 0, 0], // half of the last label is right of its tick
@@ -96,13 +98,18 @@ function axesOf(unit: ChartOptions["unit"] = "number"): uPlot.Axis[] {
   ];
 }
 
-function seriesOf({ label, color: name, lineStyle }: Curve, format: (value: number) => string): uPlot.Series {
+/** @param steps the series with a value at each step of the curve's run */
+function seriesOf(
+  { label, color: name, lineStyle }: Curve,
+  format: (value: number) => string,
+  steps: number,
+): uPlot.Series {
   const common = {
     label,
     spanGaps: true,
     value: (plot: uPlot, _: number, series: number, index: number | null) => {
-      const value = lastOf(plot.data[series] ?? [], index);
-      return value == null ? "—" : format(value);
+      const value = valueAt(plot.data[series] ?? [], plot.data[steps] ?? [], index);
+      return value === undefined ? "—" : format(value);
     },
   };
   const stroke = () => color(name);
@@ -120,17 +127,10 @@ function seriesOf({ label, color: name, lineStyle }: Curve, format: (value: numb
   }
 }
 
-/** Shows the values of the last step in the legend while the pointer is not on the chart. */
+/** Shows the values of the shown run's last step in the legend while the pointer is not on the chart. */
 function showLast(plot: uPlot): void {
-  const steps = plot.data[0].length;
-  if (plot.cursor.idx == null && steps > 0) plot.setLegend({ idx: steps - 1 }, false);
-}
-
-/** Returns the value at an index, or that of the curve's last point before it. */
-function lastOf(column: uPlot.AlignedData[number], at: number | null): number | null | undefined {
-  if (at === null) return undefined;
-  for (let i = at; i >= 0; i--) if (column[i] != null) return column[i];
-  return undefined;
+  const last = lastIndexOf(plot.data[SHOWN_RUN] ?? []);
+  if (plot.cursor.idx == null && last >= 0) plot.setLegend({ idx: last }, false);
 }
 
 function rangeOf(low: number | null, high: number | null, fromZero: boolean): [number, number] {

@@ -1,7 +1,7 @@
 /** Shows the ledger, the events, the test and the configuration. */
 import { at } from "@lockstep/errors";
 import type { RunSnapshot } from "@lockstep/run/live";
-import { count, percent } from "../src/format.ts";
+import { count, eventTime, percent } from "../src/format.ts";
 import { element, keyed, node, setText } from "./dom.ts";
 import { showOverflowHint } from "./overflow.ts";
 import { colorOf, showLegend, stack } from "./workers.ts";
@@ -43,7 +43,7 @@ export function showEvents({ events }: Run): void {
     key: ({ at, text }) => `${at} ${text}`,
     make: ({ at, kind, text }) => {
       const time = new Date(at);
-      const shown = node("time", { datetime: at, title: time.toLocaleString() }, time.toLocaleTimeString("en-GB"));
+      const shown = node("time", { datetime: at, title: time.toLocaleString() }, eventTime(time, new Date()));
       return node("li", { "data-kind": kind }, shown, node("span", {}, text));
     },
     update: () => {},

@@ -3,7 +3,7 @@ import { at } from "@lockstep/errors";
 import type { RunSnapshot } from "@lockstep/run/live";
 import type { TestImage, TestImages } from "../src/api/test-images.ts";
 import { authorization } from "./connection.ts";
-import { element, node } from "./dom.ts";
+import { element, node, setText } from "./dom.ts";
 
 let shown: RunSnapshot["report"];
 
@@ -17,6 +17,11 @@ export async function showImages({ report }: Readonly<RunSnapshot>): Promise<voi
   if (!response.ok || report !== shown) return;
   const { images, ...size }: TestImages = await response.json();
   element("images").replaceChildren(...images.map((image) => figureOf(image, size, report.classes)));
+  const isAnyWrong = images.some(({ label, prediction }) => label !== prediction);
+  setText(
+    element("images-title"),
+    `Test images, ${isAnyWrong ? "misclassified ones first" : "all classified correctly"}`,
+  );
   element("images-section").hidden = images.length === 0;
 }
 

@@ -1,6 +1,6 @@
 /** Shows the workers: their table, the times of their steps, and their traffic. */
 import { at, defined } from "@lockstep/errors";
-import { hasLeft, type LiveWorker, partsOf, type RunSnapshot, stragglerOf, WAIT } from "@lockstep/run/live";
+import { hasLeft, type LiveWorker, partsOf, RUN_OVER, type RunSnapshot, stragglerOf, WAIT } from "@lockstep/run/live";
 import { bytes, count, milliseconds, percent } from "../src/format.ts";
 import { confirmDrop, mayDrop } from "./controls.ts";
 import { element, keyed, node, setText } from "./dom.ts";
@@ -40,7 +40,7 @@ let updatedMs = performance.now();
 let latestWorkers: readonly LiveWorker[] = [];
 
 const CELLS: [label: string, text: (worker: LiveWorker, run: Run) => string][] = [
-  ["State", ({ state, goneBecause }) => goneBecause ?? STATE_TEXTS[state]],
+  ["State", ({ state, goneBecause }) => (goneBecause === RUN_OVER ? RUN_OVER : STATE_TEXTS[state])],
   ["Device", ({ device, backend }) => [device, backend].filter((word) => word !== "").join(", ") || "—"],
   ["Images/s", (worker, run) => speedOf(worker, run)],
   [
@@ -72,6 +72,7 @@ export function showWorkers(run: Run, isUpdate: boolean): void {
     make: ({ name }) => rowOf(name),
     update: (row, worker) => {
       row.dataset["state"] = worker.state;
+      row.title = worker.goneBecause ?? "";
       for (const [i, [, text]] of CELLS.entries()) setText(at(row.children, i + 1), text(worker, run));
       const drop = defined(row.querySelector("button"), "a button in the row");
       drop.hidden = !mayDrop(run) || hasLeft(worker) || worker.heartbeatAgeMs === undefined;

@@ -2,7 +2,7 @@
 import { LiveRun } from "@lockstep/run/live";
 import { defined } from "@lockstep/testing";
 import { expect, test } from "vitest";
-import { accuracyTable, lossTable, smoothed, speedTable } from "./curves.ts";
+import { accuracyTable, lossTable, smoothed, speedTable, valueAt } from "./curves.ts";
 
 function runOf(steps: number): LiveRun {
   const live = new LiveRun();
@@ -43,4 +43,12 @@ test("the curves of 100,000 steps have at most 2,048 points", () => {
   const table = lossTable(runOf(100_000).snapshot());
   expect(table[0].length).toBeLessThanOrEqual(2048);
   expect(table[0].at(-1)).toBe(100_000);
+});
+
+test("a curve has the value of its last point until its run ends, and none after that", () => {
+  const steps = [1, 2, 3, undefined, undefined];
+  const epochs = [undefined, 7, undefined, undefined, undefined];
+  expect([0, 1, 2, 3, 4].map((index) => valueAt(steps, steps, index))).toEqual([1, 2, 3, undefined, undefined]);
+  expect([0, 1, 2, 3].map((index) => valueAt(epochs, steps, index))).toEqual([undefined, 7, 7, undefined]);
+  expect(valueAt(steps, steps, null)).toBeUndefined();
 });

@@ -61,3 +61,24 @@ export function smoothed(values: readonly (number | null)[]): Column {
     return sum / weight;
   });
 }
+
+/**
+ * Returns the value of a curve at an index, or that of its last point before it; undefined after the end of its run.
+ *
+ * @param steps a column with a value at each step of the curve's run
+ */
+export function valueAt(
+  column: ArrayLike<number | null | undefined>,
+  steps: ArrayLike<number | null | undefined>,
+  index: number | null,
+): number | undefined {
+  if (index === null || index > lastIndexOf(steps)) return undefined;
+  return column[lastIndexOf(column, index)] ?? undefined;
+}
+
+/** Returns the index of the last value in a column, at or before an index; -1 if there is none. */
+export function lastIndexOf(column: ArrayLike<number | null | undefined>, before: number = column.length - 1): number {
+  let index = before;
+  while (index >= 0 && column[index] == null) index--;
+  return index;
+}

@@ -119,12 +119,15 @@ test("a run whose lease cannot be read is not reported as killed", ({ run }) => 
   expect(followRun(run.folder.dir).live.snapshot().state).toBe("running");
 });
 
-test("all workers of a finished run have left", ({ run }) => {
+test("all workers of a finished run have left because it is over", ({ run }) => {
   run.happens("begun");
   run.step(0, "a", "b");
   run.happens("finished");
   const { workers } = followRun(run.folder.dir).live.snapshot();
-  expect(workers.map(({ state }) => state)).toEqual(["left", "left"]);
+  expect(workers.map(({ state, goneBecause }) => [state, goneBecause])).toEqual([
+    ["left", "the run is over"],
+    ["left", "the run is over"],
+  ]);
 });
 
 test("a killed run is reported as stopped until it is resumed", async ({ run }) => {

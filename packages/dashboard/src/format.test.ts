@@ -1,6 +1,6 @@
-/** Tests the labels and the distances of an axis's marks. */
+/** Tests the times of events, and the labels and the distances of an axis's marks. */
 import { expect, test } from "vitest";
-import { markLabels, ROUND_STEPS } from "./format.ts";
+import { eventTime, markLabels, ROUND_STEPS } from "./format.ts";
 
 test("the marks of an axis are labelled exactly: 7.5 % is not 8 %", () => {
   expect(markLabels([0.05, 0.075, 0.1, 0.125], 0.025, "percent")).toEqual(["5.0 %", "7.5 %", "10.0 %", "12.5 %"]);
@@ -12,4 +12,10 @@ test("the marks of an axis are labelled exactly: 7.5 % is not 8 %", () => {
 
 test("the marks of an axis are 1, 2 or 5 times a power of ten apart", () => {
   expect(ROUND_STEPS.filter((step) => step >= 0.01 && step < 10)).toEqual([0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5]);
+});
+
+test("an event's time has a date unless it is of today", () => {
+  const now = new Date(2026, 10, 30, 20, 0);
+  expect(eventTime(new Date(2026, 10, 30, 19, 5, 12), now)).toBe("19:05:12");
+  expect(eventTime(new Date(2026, 10, 3, 19, 5, 12), now)).toBe("3 Nov 2026, 19:05:12");
 });

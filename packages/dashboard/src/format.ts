@@ -28,6 +28,13 @@ export function duration(seconds: number): string {
   return `${Math.floor(rounded / 3600)} h ${Math.floor((rounded % 3600) / 60)} min`;
 }
 
+/** Formats the local time of an event, with its date unless that is today: `19:05:12`, `3 Nov 2026, 19:05:12`. */
+export function eventTime(time: Date, now: Date): string {
+  const clock = time.toLocaleTimeString("en-GB");
+  if (time.toDateString() === now.toDateString()) return clock;
+  return `${time.toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric" })}, ${clock}`;
+}
+
 /** Formats a number with three significant digits, or as a whole number from 1,000 on. */
 export function figure(value: number): string {
   if (value === 0) return "0";

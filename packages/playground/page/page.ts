@@ -15,6 +15,7 @@ const status = element("status", HTMLElement);
 const drop = element("drop", HTMLElement);
 const file = element("file", HTMLInputElement);
 const seen = element("seen", HTMLCanvasElement);
+const caption = element("caption", HTMLElement);
 const ranking = element("ranking", HTMLElement);
 
 const facts: PlaygroundFacts = await (await fetch("/run.json")).json();
@@ -46,9 +47,9 @@ addEventListener("drop", (event) => {
 });
 
 async function classify(picture: File | undefined): Promise<void> {
-  if (picture === undefined)
-    return showStatus("Expected a picture, got something else. Save the picture as a file and choose that file.");
   const turn = ++newest;
+  if (picture === undefined)
+    return refuse("Expected a picture, got something else. Save the picture as a file and choose that file.");
   showStatus("Classifying …");
   try {
     const pixels = await pixelsOf(picture);
@@ -58,8 +59,16 @@ async function classify(picture: File | undefined): Promise<void> {
     rank(probabilities);
     showStatus("");
   } catch (error) {
-    if (turn === newest) showStatus(messageOf(error));
+    if (turn === newest) refuse(messageOf(error));
   }
+}
+
+/** Shows why there is no prediction, and nothing of an earlier picture. */
+function refuse(reason: string): void {
+  seen.hidden = true;
+  caption.textContent = "";
+  ranking.replaceChildren();
+  showStatus(reason);
 }
 
 async function loadModel(): Promise<tf.LayersModel> {
@@ -98,8 +107,7 @@ function show(pixels: Uint8Array): void {
   seen.height = height;
   seen.getContext("2d")?.putImageData(imageOf(pixels, width, height), 0, 0);
   seen.hidden = false;
-  element("caption", HTMLElement).textContent =
-    `The input of the model: ${width} × ${height} pixels. Drop, paste or choose another picture.`;
+  caption.textContent = `The input of the model: ${width} × ${height} pixels. Drop, paste or choose another picture.`;
   ranking.replaceChildren();
 }
 

@@ -7,6 +7,7 @@ export {
   type Ledger,
   type LiveWorker,
   LOCAL_WORKER,
+  RUN_OVER,
   type RunSnapshot,
   type RunState,
   sharesOf,

@@ -13,6 +13,7 @@ import {
   isOver,
   type LiveWorker,
   newWorker,
+  RUN_OVER,
   type RunSnapshot,
   type RunState,
   sharesOf,
@@ -151,8 +152,8 @@ export class LiveRun {
 
   #team(workers: readonly WorkerNow[]): void {
     const here = new Set(workers.map(({ name }) => name));
-    for (const worker of [...this.#now.workers])
-      if (!here.has(worker.name)) this.#markLeft(worker, "left", "it is no longer connected");
+    const reason = isOver(this.#now) ? RUN_OVER : "it is no longer connected";
+    for (const worker of [...this.#now.workers]) if (!here.has(worker.name)) this.#markLeft(worker, "left", reason);
     for (const worker of workers) Object.assign(this.#worker(worker.name), worker, { goneBecause: undefined });
   }
 
@@ -167,7 +168,7 @@ export class LiveRun {
     if (event.worker !== undefined) this.#eventOf(this.#worker(event.worker), event);
     this.#phaseAfter(event);
     if (isOver(now)) {
-      for (const worker of [...now.workers]) this.#markLeft(worker, "left", "the run is over");
+      for (const worker of [...now.workers]) this.#markLeft(worker, "left", RUN_OVER);
     }
   }
 

@@ -70,6 +70,9 @@ export interface RunSnapshot {
 /** Name of the only worker of a run in one process. */
 export const LOCAL_WORKER = "this process";
 
+/** The reason why a worker has left that stayed until the end. */
+export const RUN_OVER = "the run is over";
+
 /** Returns whether a worker has left or was lost. */
 export const hasLeft = ({ state }: LiveWorker): boolean => state === "left" || state === "lost";
 
