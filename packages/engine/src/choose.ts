@@ -28,10 +28,15 @@ import { startWebgpu } from "./webgpu/device.ts";
  * @throws LockstepError if a required backend, GPU or LOCKSTEP_LIBTENSORFLOW is not available
  */
 export async function startEngine(options: EngineOptions = {}): Promise<Engine> {
-  return chooseEngine(options, { install: true });
+  const engine = await chooseEngine(options, { install: true });
+  options.log?.(describeEngine(engine));
+  return engine;
 }
 
-/** Starts an engine as `startEngine` does. Without `install`, it uses only what is already on this machine. */
+/**
+ * Starts an engine as `startEngine` does, but without the line that describes it. Without `install`, it uses only what is
+ * already on this machine.
+ */
 export async function chooseEngine(options: EngineOptions, { install }: { install: boolean }): Promise<Engine> {
   assertEngineOptions(options);
   const { gpu, log = () => {} } = options;
@@ -59,7 +64,6 @@ export async function chooseEngine(options: EngineOptions, { install }: { instal
         ...(await starts[name]()),
       };
       if (reasonsInError) for (const backend of skipped) log(skippedLine(backend));
-      log(describeEngine(engine));
       return engine;
     } catch (error) {
       if (!(error instanceof Unavailable) || order.length === 1) throw error;

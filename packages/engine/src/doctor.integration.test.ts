@@ -30,11 +30,13 @@ linuxTest(
     expect(check(report, "NVIDIA driver")).toEqual({
       name: "NVIDIA driver",
       ok: true,
+      absent: true,
       value: "not installed; only an NVIDIA GPU needs it",
     });
     expect(check(report, "WebGPU")).toEqual({
       name: "WebGPU",
       ok: true,
+      absent: true,
       value: expect.stringMatching(/^WebGPU finds no GPU \(.+\)\.$/),
     });
     expect(check(report, "backend native")).toEqual({
@@ -59,6 +61,7 @@ linuxTest("with --fix, the doctor tries to install what is missing, and reports 
     remedy: expect.stringContaining("Check the network"),
   });
   expect(lines.join("\n")).toContain("needs a C++ compiler");
+  expect(lines.filter((line) => line.startsWith("engine:"))).toEqual([]); // the report describes the engines
 });
 
 linuxTest("the doctor reports a driver that does not respond, with the remedy", async () => {

@@ -18,6 +18,8 @@ export interface Check {
   name: string;
   /** True if there is no problem. */
   ok: boolean;
+  /** True for something that this machine lacks and does not need. */
+  absent?: true;
   /** The value that the check found, with its unit. */
   value: string;
   problem?: string;
@@ -58,6 +60,8 @@ export async function inspectMachine({ fix = false, log = () => {} }: Inspection
 
 const passed = (name: string, value: string): Check => ({ name, ok: true, value });
 
+const absent = (name: string, value: string): Check => ({ ...passed(name, value), absent: true });
+
 const failed = (name: string, value: string, problem: string, remedy: string): Check => ({
   name,
   ok: false,
@@ -82,7 +86,7 @@ function nodeCheck(): Check {
 async function pnpmCheck(): Promise<Check> {
   const running = /\bpnpm\/(\S+)/.exec(process.env["npm_config_user_agent"] ?? "")?.[1];
   const version = running ?? (await runCommand("pnpm", ["--version"])).stdout.trim();
-  return passed("pnpm", version || "not installed; `npx -y pnpm@10` works too");
+  return version ? passed("pnpm", version) : absent("pnpm", "not installed; `npx -y pnpm@10` works too");
 }
 
 function processorCheck(): Check {
@@ -116,7 +120,7 @@ async function gpuChecks(fix: boolean, log: (line: string) => void): Promise<Che
     gpus = await listGpus();
   } catch (error) {
     if (error instanceof Unavailable && error.code === "ERR_NO_NVIDIA")
-      return [passed("NVIDIA driver", "not installed; only an NVIDIA GPU needs it")];
+      return [absent("NVIDIA driver", "not installed; only an NVIDIA GPU needs it")];
     return [failedWith("NVIDIA driver", "not usable", error)];
   }
   const list = gpus.map(({ index, ...gpu }) => `${index}: ${describeGpu(gpu)}`);
@@ -131,7 +135,7 @@ async function webgpuCheck(): Promise<{ check: Check; backends: "webgpu"[] }> {
     return { check: passed(name, list.join("; ")), backends: ["webgpu"] };
   } catch (error) {
     const hasNone = error instanceof Unavailable && ["ERR_NO_ADAPTER", "ERR_SOFTWARE_GPU"].includes(error.code);
-    return { check: hasNone ? passed(name, error.reason) : failedWith(name, "not usable", error), backends: [] };
+    return { check: hasNone ? absent(name, error.reason) : failedWith(name, "not usable", error), backends: [] };
   }
 }
 
@@ -162,7 +166,7 @@ async function tryBackend(backend: BackendName, fix: boolean, log: (line: string
 
 async function engineChecks({ backend, libraryVersion, threads }: Engine): Promise<Check[]> {
   return [
-    passed("libtensorflow", backend === "native" ? libraryVersion : "not used"),
+    backend === "native" ? passed("libtensorflow", libraryVersion) : absent("libtensorflow", "not used"),
     passed("threads", String(threads)),
     passed(
       "matmul",

@@ -13,5 +13,6 @@ export { readBack } from "./backend/read-back.ts";
 export { tf } from "./backend/tf.ts";
 export { startEngine } from "./choose.ts";
 export { type Check, type DoctorReport, type InspectionOptions, inspectMachine } from "./doctor.ts";
+export { formatReport } from "./doctor-report.ts";
 export { matmulFlopsPerSecond } from "./matmul-speed.ts";
 export { createParameters, type Parameters, type ParameterValues } from "./parameters.ts";

@@ -2,6 +2,7 @@
 import type { RunConfig } from "@lockstep/config";
 import { DEFAULT_INIT } from "@lockstep/model";
 import { type Derived, type ModuleSettings, type RunFolder, stepsLine } from "@lockstep/run";
+import type { PreparedRun } from "@lockstep/training";
 
 /** Returns the summary of a run: model, data, training and folder. */
 export function summaryOf(
@@ -39,7 +40,11 @@ export function summaryOf(
   ].join("\n");
 }
 
-/** Returns the warning about a slow backend. */
-export function slowBackendLine(backend: string): string {
-  return `the ${backend} backend is many times slower than native TensorFlow (\`pnpm run doctor\` shows what is missing); the estimated time is printed after two steps`;
+/** Returns the warning about a slow backend, with what to do if native TensorFlow is missing and can be installed. */
+export function slowBackendLine({ backend, skipped }: Pick<PreparedRun["engine"], "backend" | "skipped">): string {
+  const times = backend === "wasm" ? "about 8 times" : "many times"; // docs/results.md has the times of steps
+  const cost = `the ${backend} backend is ${times} slower than native TensorFlow`;
+  const canInstall = skipped.some((one) => one.backend === "native" && one.remedy !== "");
+  const remedy = canInstall ? "to install that, stop with Ctrl-C and run `pnpm run doctor --fix`; " : "";
+  return `${cost}; ${remedy}the estimated time is printed after two steps`;
 }

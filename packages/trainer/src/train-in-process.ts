@@ -122,7 +122,7 @@ function printStart(
   const { config, saved, checkpoint, folder } = run;
   const moduleSettings = { written: own.written.size, total: names.length, compiled: loaded.compiled };
   const resumedStep = saved === undefined ? undefined : (checkpoint?.step ?? 0);
+  if (["wasm", "cpu"].includes(engine.backend)) display.line(slowBackendLine(engine));
   display.line(summaryOf(config, derived, folder, { moduleSettings, resumedStep }));
   if (saved === undefined) for (const line of moduleSettingsLines(config, moduleSettings)) display.line(line);
-  if (["wasm", "cpu"].includes(engine.backend)) display.line(slowBackendLine(engine.backend));
 }
