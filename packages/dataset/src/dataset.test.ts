@@ -1,3 +1,4 @@
+/** Checks where data sets are looked for, and the errors on a machine that cannot download. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";

@@ -1,3 +1,4 @@
+/** Proves, for drawn lists of indexes and seeds, that an epoch visits every sample once. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { epochOrder, stepsPerEpoch } from "./order.ts";

@@ -1,3 +1,4 @@
+/** Checks the drawn images, and trains a linear model on them, which learns something but not too much. */
 import { defined } from "@lockstep/testing";
 import { expect, test } from "vitest";
 import type { Records } from "./records/records.ts";

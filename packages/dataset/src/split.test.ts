@@ -1,3 +1,4 @@
+/** Proves, for drawn seeds and fractions, that every index is in exactly one of the two splits. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { splitTrain } from "./split.ts";

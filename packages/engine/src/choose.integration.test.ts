@@ -1,3 +1,4 @@
+/** Checks the choice of a backend on machines with fake programs and drivers, where no native TensorFlow is loaded. */
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
 import type { EngineOptions } from "./backend/engine.ts";

@@ -1,3 +1,4 @@
+/** Checks the doctor's report on machines whose programs and drivers are fakes. */
 import { expect, test } from "vitest";
 import { type DoctorReport, inspectMachine } from "./doctor.ts";
 import { emptyMachine, fakeProgram, onLinuxX64 } from "./testing/fakes.ts";

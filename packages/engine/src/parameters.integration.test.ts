@@ -1,3 +1,4 @@
+/** Runs the shared tests of parameters on native TensorFlow and on pure JavaScript. */
 import { startEngine } from "./choose.ts";
 import { describeParameters } from "./testing/parameters-suite.ts";
 

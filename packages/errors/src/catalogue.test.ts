@@ -1,3 +1,4 @@
+/** Compares the catalogue of codes with its page and with the codes that occur in the sources. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";

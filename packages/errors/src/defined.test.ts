@@ -1,3 +1,4 @@
+/** Checks that falsy values count as defined, and that every index outside an array throws. */
 import { expect, test } from "vitest";
 import { at, defined } from "./defined.ts";
 

@@ -1,3 +1,4 @@
+/** Checks what is read from thrown values that may be no errors. */
 import { expect, test } from "vitest";
 import { codeOf, messageOf } from "./error-facts.ts";
 

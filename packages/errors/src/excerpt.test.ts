@@ -1,3 +1,4 @@
+/** Checks excerpts of texts that are too long, split a character, or control a terminal. */
 import { expect, test } from "vitest";
 import { excerpt, excerptOf, faultLines } from "./excerpt.ts";
 

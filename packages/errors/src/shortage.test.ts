@@ -1,3 +1,4 @@
+/** Checks which errors are shortages: one that this Node really throws, and messages of each backend. */
 import { expect, test } from "vitest";
 import { defined } from "./defined.ts";
 import { LockstepError } from "./lockstep-error.ts";

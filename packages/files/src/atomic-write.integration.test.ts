@@ -1,3 +1,4 @@
+/** Fills a real disk, which is mounted for the test, and checks that the old file survives. */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { mountSmallDisk } from "@lockstep/testing";

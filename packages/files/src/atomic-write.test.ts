@@ -1,3 +1,4 @@
+/** Checks writes that race, meet a folder in the way, or fail for lack of space or permission. */
 import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { test } from "@lockstep/testing";

@@ -1,3 +1,4 @@
+/** Compares durations with texts written by hand, from less than a second to hours. */
 import { expect, test } from "vitest";
 import { formatDuration } from "./duration.ts";
 

@@ -1,3 +1,4 @@
+/** Checks folders on a real disk: their modes, and paths in which they cannot be made. */
 import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,3 +1,4 @@
+/** Checks the folder for each set of variables, and in a process whose user has no home folder. */
 import { spawnSync } from "node:child_process";
 import { homedir } from "node:os";
 import { fileURLToPath } from "node:url";

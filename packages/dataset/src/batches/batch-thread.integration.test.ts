@@ -1,3 +1,4 @@
+/** Compares the batches of a real worker thread with those made in this thread. */
 import { temporaryFolder } from "@lockstep/testing";
 import { afterAll, expect, test } from "vitest";
 import { channelStatistics } from "../images/normalize.ts";

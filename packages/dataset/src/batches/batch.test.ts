@@ -1,3 +1,4 @@
+/** Checks batches of images with two pixels, whose values are worked out by hand. */
 import { describe, expect, test } from "vitest";
 import type { Records } from "../records/records.ts";
 import { type BatchOptions, makeBatch } from "./batch.ts";

@@ -1,3 +1,4 @@
+/** Compares batches from fetched records with those from files, byte for byte, and tries supplies that fail. */
 import { closeSync, openSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { LockstepError } from "@lockstep/errors";

@@ -1,3 +1,4 @@
+/** Reads files that are made here, whole and damaged, and compares the real data with published statistics. */
 import { linkSync, mkdirSync, readdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { defined, temporaryFolder } from "@lockstep/testing";

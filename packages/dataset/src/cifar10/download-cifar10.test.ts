@@ -1,3 +1,4 @@
+/** Downloads small archives from a real HTTP server that breaks off, ignores ranges or sends damaged bytes. */
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";

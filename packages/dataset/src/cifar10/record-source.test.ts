@@ -1,3 +1,4 @@
+/** Compares records and statistics with the bytes of files that are made here. */
 import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,3 +1,4 @@
+/** Checks which records are fetched and cached, with a supply that replies wrongly on request. */
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { test as withFolder } from "@lockstep/testing";

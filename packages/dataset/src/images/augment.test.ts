@@ -1,3 +1,4 @@
+/** Checks flips and crops of an image of six bytes by hand, and the distribution of their draws. */
 import { defined } from "@lockstep/testing";
 import { describe, expect, test } from "vitest";
 import { applyFlipCrop, drawFlipCrop } from "./augment.ts";

@@ -1,3 +1,4 @@
+/** Checks means and deviations worked out by hand, and channels that are constant but for one byte. */
 import { defined } from "@lockstep/testing";
 import { expect, test } from "vitest";
 import type { Records } from "../records/records.ts";

@@ -1,3 +1,4 @@
+/** Compares resized images with numbers worked out by hand and with those of PyTorch's interpolate. */
 import { describe, expect, test } from "vitest";
 import { cover, resize } from "./resize.ts";
 

@@ -1,3 +1,4 @@
+/** Damages every byte of a cache's file on disk, truncates it, and shares it between two caches. */
 import { mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { defined, test as withFolder } from "@lockstep/testing";

@@ -1,3 +1,4 @@
+/** Checks that there is one TensorFlow.js per process: a second copy would not know the engine. */
 import * as byImport from "@tensorflow/tfjs";
 import { expect, test } from "vitest";
 import { tf } from "./tf.ts";

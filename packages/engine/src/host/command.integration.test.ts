@@ -1,3 +1,4 @@
+/** Checks the outcome of real processes that fail, are missing or print much. */
 import { expect, test } from "vitest";
 import { runCommand } from "./command.ts";
 

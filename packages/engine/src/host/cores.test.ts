@@ -1,3 +1,4 @@
+/** Checks CPU quotas of both versions of cgroups, from files that the test invents. */
 import { availableParallelism } from "node:os";
 import { expect, test } from "vitest";
 import { describeEngine } from "../backend/engine.ts";

@@ -1,3 +1,4 @@
+/** Checks the instruction set that is read from lines of Linux' /proc/cpuinfo. */
 import { expect, test } from "vitest";
 import { instructionSetIn } from "./processor.ts";
 

@@ -1,3 +1,4 @@
+/** Checks the build of the addon with fake compilers that are missing, fail or succeed. */
 import { readdirSync, readFileSync, utimesSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { defined } from "@lockstep/testing";

@@ -1,3 +1,4 @@
+/** Checks the cache on disk while real processes build at once, fail or are killed. */
 import type { ChildProcess } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";

@@ -1,3 +1,4 @@
+/** Checks claims of GPUs between real processes; the GPUs themselves are invented. */
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";

@@ -1,3 +1,4 @@
+/** Checks the list of GPUs with a fake nvidia-smi that prints two GPUs, none, or an error. */
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
 import { emptyMachine, fakeProgram, tempDir, writeFiles } from "../testing/fakes.ts";

@@ -1,3 +1,4 @@
+/** Checks where the library is found, in folders of empty files and with a fake Python. */
 import { writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { expect, test, vi } from "vitest";

@@ -1,3 +1,4 @@
+/** Loads an addon from a real file system that is mounted with noexec. */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { expect, test } from "vitest";

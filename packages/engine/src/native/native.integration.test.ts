@@ -1,3 +1,4 @@
+/** Runs native TensorFlow where it starts, and reads the variables it is loaded with on machines with fake GPUs. */
 import { mkdirSync, readdirSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { defined } from "@lockstep/testing";

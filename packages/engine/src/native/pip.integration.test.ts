@@ -1,3 +1,4 @@
+/** Checks downloads with a fake pip for each of its errors, and with the real one on a local index. */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";

@@ -1,3 +1,4 @@
+/** Installs small wheels from a fake index, also incomplete ones and in two processes at once. */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";

@@ -1,3 +1,4 @@
+/** Compares the gradient of ReLU with values worked out by hand, on the engine that this machine has. */
 import { expect, onTestFinished, test } from "vitest";
 import { tf } from "../backend/tf.ts";
 import { startEngine } from "../choose.ts";

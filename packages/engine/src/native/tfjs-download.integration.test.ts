@@ -1,3 +1,4 @@
+/** Downloads archives made here from a local server that lacks files or truncates them. */
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";

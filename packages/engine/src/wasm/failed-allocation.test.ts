@@ -1,3 +1,4 @@
+/** Exhausts the memory of WebAssembly for real, at sizes of 2, 4 and 8 GiB. */
 import { shortageIn } from "@lockstep/errors";
 import { beforeAll, expect, test } from "vitest";
 import { tf } from "../backend/tf.ts";

@@ -1,3 +1,4 @@
+/** Compares the rebuilt kernels with TensorFlow.js in pure JavaScript, for drawn shapes, strides and paddings. */
 import { at } from "@lockstep/errors";
 import fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";

@@ -1,3 +1,4 @@
+/** Compares whole training steps of two small AlexNets with those in pure JavaScript, and counts tensors. */
 import { at } from "@lockstep/errors";
 import { defined } from "@lockstep/testing";
 import { beforeAll, describe, expect, test } from "vitest";

@@ -1,3 +1,4 @@
+/** Checks the adapters of a real software GPU, and of Vulkan drivers that crash or are missing. */
 import { execFileSync, spawnSync } from "node:child_process";
 import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";

@@ -1,3 +1,4 @@
+/** Checks WebGPU on a real software GPU, also when an operation fails and when the device is lost. */
 import { defined } from "@lockstep/testing";
 import { afterAll, expect, test, vi } from "vitest";
 import { readBack } from "../backend/read-back.ts";

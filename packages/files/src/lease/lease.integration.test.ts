@@ -1,3 +1,4 @@
+/** Checks leases between real processes that hold, block, race, die, or have a reused process id. */
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";

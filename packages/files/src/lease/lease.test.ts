@@ -1,3 +1,4 @@
+/** Checks in simulated time who takes over a lease whose holder renews it, is silent, or finds it lost. */
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { expect, onTestFinished } from "vitest";
 import { elsewhere, failure, slowEnvironment, test } from "../testing/lease-folder.ts";
