@@ -1,3 +1,4 @@
+/** Loads every module in docs/models.md, and compares its figures with the nets. */
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,3 +1,4 @@
+/** Lists the modules that a process of its own has loaded: the entry for files loads no TensorFlow.js. */
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";

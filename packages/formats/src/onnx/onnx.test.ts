@@ -1,3 +1,4 @@
+/** Reads ONNX files back as they were written, and tries files with one fault and one of more than 2 GB. */
 import { describe, expect, test } from "vitest";
 import { byteLength, int, message, text } from "../protobuf/write.ts";
 import { type OnnxGraph, programOf } from "./onnx-graph.ts";

@@ -1,3 +1,4 @@
+/** Checks the reading of fields whose bytes are written by hand, malformed ones included. */
 import { describe, expect, test } from "vitest";
 import { fieldsOf } from "./read.ts";
 

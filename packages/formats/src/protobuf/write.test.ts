@@ -1,3 +1,4 @@
+/** Compares written fields with the bytes in the Protocol Buffers encoding guide. */
 import { describe, expect, test } from "vitest";
 import { byteLength, double, type Fields, float, int, message, text } from "./write.ts";
 

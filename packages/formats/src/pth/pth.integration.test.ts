@@ -1,3 +1,4 @@
+/** Lets PyTorch itself load a file that was written here. */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";

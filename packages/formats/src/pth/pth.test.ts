@@ -1,3 +1,4 @@
+/** Compares .pth files with pickle opcodes written by hand and another unzip, and reads damaged ones. */
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

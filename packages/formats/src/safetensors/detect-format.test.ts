@@ -1,3 +1,4 @@
+/** Checks the advice for weights of other formats, recognised by their first bytes. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";

@@ -1,3 +1,4 @@
+/** Compares all 65,536 patterns of both 16-bit floats with their value by definition. */
 import { expect, test } from "vitest";
 import { FLOAT_TYPES } from "./float-types.ts";
 

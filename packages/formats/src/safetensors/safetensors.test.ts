@@ -1,3 +1,4 @@
+/** Compares files with the format's specification, and reads drawn, truncated and hostile ones. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { temporaryFolder } from "@lockstep/testing";

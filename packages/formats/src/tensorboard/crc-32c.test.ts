@@ -1,3 +1,4 @@
+/** Compares CRC-32C with the published values of RFC 3720. */
 import { expect, test } from "vitest";
 import { crc32c } from "./crc-32c.ts";
 

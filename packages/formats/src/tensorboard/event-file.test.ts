@@ -1,3 +1,4 @@
+/** Checks event files on disk, as a decoder of the tests reads them. */
 import { readdirSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";

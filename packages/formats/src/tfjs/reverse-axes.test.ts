@@ -1,3 +1,4 @@
+/** Compares reversed kernels, of drawn shapes, with ones that are filled index by index. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { toTfOrder, toTorchOrder } from "./reverse-axes.ts";

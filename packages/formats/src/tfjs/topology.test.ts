@@ -1,3 +1,4 @@
+/** Checks topologies that are valid but for one fault. */
 import { describe, expect, test } from "vitest";
 import { tfjsTopologySchema } from "./topology.ts";
 

@@ -1,3 +1,4 @@
+/** Checks the bytes of written weights by hand, and that a write which fails changes no file. */
 import { existsSync } from "node:fs";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,3 +1,4 @@
+/** Checks a layout worked out by hand, and for drawn plans that its parts cover every element once. */
 import { at } from "@lockstep/errors";
 import { defined } from "@lockstep/testing";
 import fc from "fast-check";

@@ -1,3 +1,4 @@
+/** Checks the form of each gradient against times worked out by hand for links and products. */
 import { describe, expect, test } from "vitest";
 import { type Links, type PlanInput, planForms } from "./plan.ts";
 

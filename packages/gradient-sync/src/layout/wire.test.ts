@@ -1,3 +1,4 @@
+/** Proves with drawn bit patterns that fp32 keeps every bit and bf16 rounds as arithmetic alone does. */
 import { at, LockstepError } from "@lockstep/errors";
 import fc from "fast-check";
 import { expect, test } from "vitest";

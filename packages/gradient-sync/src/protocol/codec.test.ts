@@ -1,3 +1,4 @@
+/** Encodes every type of message, and decodes truncated, flipped, replaced and random bytes. */
 import { at, LockstepError } from "@lockstep/errors";
 import fc from "fast-check";
 import { Packr } from "msgpackr";

@@ -1,3 +1,4 @@
+/** Checks that each fact and option changes the fingerprint, and that their order does not. */
 import { at } from "@lockstep/errors";
 import fc from "fast-check";
 import { expect, test } from "vitest";

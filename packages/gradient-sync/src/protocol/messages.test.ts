@@ -1,3 +1,4 @@
+/** Checks each bounded field of a message at its limit and one beyond, and values of another kind. */
 import { expect, test } from "vitest";
 import { coordinatorMessageSchema, workerMessageSchema, workerName } from "./messages.ts";
 

@@ -1,3 +1,4 @@
+/** Compares the messages in the documentation with those in the schemas. */
 import { readFileSync } from "node:fs";
 import { defined } from "@lockstep/testing";
 import { expect, test } from "vitest";

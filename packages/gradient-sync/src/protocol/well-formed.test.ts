@@ -1,3 +1,4 @@
+/** Checks bytes that are cheap to send and dear to decode, within a bound on the CPU time. */
 import fc from "fast-check";
 import { Packr } from "msgpackr";
 import { expect, test } from "vitest";

@@ -1,3 +1,4 @@
+/** Checks which buffers are reused, by their identity and by the memory of this process. */
 import { expect, test } from "vitest";
 import { makeLayout } from "../layout/layout.ts";
 import { slices, task, tensor } from "../testing/three-slices.ts";

@@ -1,3 +1,4 @@
+/** Assembles steps from chunks in drawn orders, with any one missing, repeated or withdrawn; sums are known by hand. */
 import { at } from "@lockstep/errors";
 import { defined } from "@lockstep/testing";
 import fc from "fast-check";

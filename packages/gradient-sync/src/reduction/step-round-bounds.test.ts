@@ -1,3 +1,4 @@
+/** Counts the bytes that a round holds while workers repeat, send too much, or are late. */
 import { describe, expect, test } from "vitest";
 import { makeLayout } from "../layout/layout.ts";
 import { encodeFloats } from "../layout/wire.ts";

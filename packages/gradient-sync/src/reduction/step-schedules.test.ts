@@ -1,3 +1,4 @@
+/** Proves that all workers assemble the same step, for drawn schedules of delays, losses and repeated attempts. */
 import { at } from "@lockstep/errors";
 import { defined } from "@lockstep/testing";
 import fc from "fast-check";

@@ -1,3 +1,4 @@
+/** Checks models that train correctly in slices, and for each kind that does not its error and remedy. */
 import { tf } from "@lockstep/engine";
 import { defined } from "@lockstep/testing";
 import { beforeAll, expect, test } from "vitest";

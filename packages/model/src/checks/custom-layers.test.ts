@@ -1,3 +1,4 @@
+/** Checks that custom layers are tried out: those that mix rows or change between calls are found. */
 import { tf } from "@lockstep/engine";
 import { defined } from "@lockstep/testing";
 import { beforeAll, expect, test } from "vitest";

@@ -1,3 +1,4 @@
+/** Checks which kernels may travel as factors, in models with shared, wrapped and nested layers. */
 import { tf } from "@lockstep/engine";
 import { defined } from "@lockstep/testing";
 import { beforeAll, describe, expect, test } from "vitest";

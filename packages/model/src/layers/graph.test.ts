@@ -1,3 +1,4 @@
+/** Checks the applications of layers in nested, shared and partly unused models. */
 import { tf } from "@lockstep/engine";
 import { defined } from "@lockstep/testing";
 import { beforeAll, expect, test } from "vitest";

@@ -1,3 +1,4 @@
+/** Checks names of layers that the user gave, that TensorFlow.js counted, and that look like both. */
 import { tf } from "@lockstep/engine";
 import { beforeAll, expect, test } from "vitest";
 import { applied } from "../testing/tensors.ts";

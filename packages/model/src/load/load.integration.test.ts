@@ -1,3 +1,4 @@
+/** Loads a TypeScript module in a process of its own, from another working folder. */
 import { execFile } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";

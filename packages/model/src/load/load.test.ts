@@ -1,3 +1,4 @@
+/** Loads modules that are written by the test, among them those that export something else or fail. */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { tf } from "@lockstep/engine";

@@ -1,3 +1,4 @@
+/** Checks what is read of a module that the test writes: specs, code that is not called, and faults. */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { temporaryFolder } from "@lockstep/testing";

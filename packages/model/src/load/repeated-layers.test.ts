@@ -1,3 +1,4 @@
+/** Checks models that hold one layer several times, by their predictions before and after a save. */
 import { tf } from "@lockstep/engine";
 import { defined } from "@lockstep/testing";
 import { beforeAll, describe, expect, test } from "vitest";

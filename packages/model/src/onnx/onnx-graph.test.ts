@@ -1,3 +1,4 @@
+/** Checks the models that cannot be exported to ONNX, each with its reason. */
 import { tf } from "@lockstep/engine";
 import { beforeAll, expect, test } from "vitest";
 import { applied } from "../testing/tensors.ts";

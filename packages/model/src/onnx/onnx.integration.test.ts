@@ -1,3 +1,4 @@
+/** Compares exported models with ONNX Runtime, and with an interpreter written here. */
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,3 +1,4 @@
+/** Compares built models with a second implementation of PyTorch's layers, for random specs. */
 import { tf } from "@lockstep/engine";
 import { defined } from "@lockstep/testing";
 import fc from "fast-check";

@@ -1,3 +1,4 @@
+/** Compares the sizes of AlexNet with the paper and with figures worked out by hand. */
 import { defined } from "@lockstep/testing";
 import { expect, test } from "vitest";
 import { alexnet } from "../architectures/alexnet.ts";

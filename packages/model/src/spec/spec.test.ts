@@ -1,3 +1,4 @@
+/** Checks the specs that are refused, each for one fault. */
 import { expect, test } from "vitest";
 import { alexnet } from "../architectures/alexnet.ts";
 import { alexnetCifar10 } from "../architectures/alexnet-cifar10.ts";

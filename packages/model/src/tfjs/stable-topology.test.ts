@@ -1,3 +1,4 @@
+/** Checks that equal models have equal texts, although TensorFlow.js counts their names on. */
 import { startEngine, tf } from "@lockstep/engine";
 import { defined } from "@lockstep/testing";
 import { beforeAll, describe, expect, test } from "vitest";

@@ -1,3 +1,4 @@
+/** Compares written models with the bytes of TensorFlow.js' own model.save, and the logits once they are loaded. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { tf } from "@lockstep/engine";

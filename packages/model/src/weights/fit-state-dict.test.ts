@@ -1,3 +1,4 @@
+/** Checks weights whose names are in another order, have a prefix, or belong to another model. */
 import { elementCount } from "@lockstep/formats";
 import { defined } from "@lockstep/testing";
 import { expect, test } from "vitest";

@@ -1,3 +1,4 @@
+/** Checks drawn weights by their mean, deviation and range, for each rule and kind of layer. */
 import { tf } from "@lockstep/engine";
 import { defined } from "@lockstep/testing";
 import { beforeAll, expect, test } from "vitest";

@@ -1,3 +1,4 @@
+/** Checks that weights which a module loaded or set itself are kept, and told apart by digests. */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";

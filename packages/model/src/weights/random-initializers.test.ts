@@ -1,3 +1,4 @@
+/** Compares draws with TensorFlow.js' own by their statistics, and with the bits of this version. */
 import { createHash } from "node:crypto";
 import { tf } from "@lockstep/engine";
 import { elementCount } from "@lockstep/formats";

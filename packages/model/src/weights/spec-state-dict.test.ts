@@ -1,3 +1,4 @@
+/** Compares the state dict of a spec with that of the built model, for random specs. */
 import { tf } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
 import fc from "fast-check";

@@ -1,3 +1,4 @@
+/** Compares state dicts with PyTorch's names and shapes by hand, and with what its Linear and Flatten compute. */
 import { tf } from "@lockstep/engine";
 import { elementCount } from "@lockstep/formats";
 import { defined } from "@lockstep/testing";

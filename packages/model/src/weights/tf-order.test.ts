@@ -1,3 +1,4 @@
+/** Checks the layers whose columns PyTorch's order does not fit, one model for each. */
 import { tf } from "@lockstep/engine";
 import { expect, test } from "vitest";
 import { layersInTfOrder } from "./tf-order.ts";
