@@ -1,3 +1,4 @@
+/** Compares the page of options with the definitions, and its variables with those that the sources read. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";

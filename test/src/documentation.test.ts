@@ -1,3 +1,4 @@
+/** Checks the commands, links and figures of all pages against the programs, the files and the results. */
 import { existsSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { defined } from "@lockstep/testing";

@@ -1,3 +1,4 @@
+/** Downloads through real servers and proxies that redirect, refuse, stall or show a login page. */
 import { once } from "node:events";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, type RequestListener, type Server } from "node:http";

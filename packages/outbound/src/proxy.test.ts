@@ -1,3 +1,4 @@
+/** Checks the choice of a proxy for each variable, exemption and kind of address, without a network. */
 import { expect, test } from "vitest";
 import { isLoopback, proxyFor } from "./proxy.ts";
 

@@ -1,3 +1,4 @@
+/** Compares Philox with its published words and with a second implementation in 64-bit integers. */
 import { describe, expect, test } from "vitest";
 import { philoxBlock } from "./philox.ts";
 

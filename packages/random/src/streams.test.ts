@@ -1,3 +1,4 @@
+/** Checks the moments of drawn numbers against theory, and that no two streams are equal. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { normals, permutation, randomWords, uniforms } from "./streams.ts";

@@ -1,3 +1,4 @@
+/** Checks that the cases of a sampled proof are reproducible and distinct. */
 import { expect, test } from "vitest";
 import { drawCases, seedsBelow } from "./draw-cases.ts";
 

@@ -1,3 +1,4 @@
+/** Checks with real processes that none outlives its test, even a timed-out one, or its parent. */
 import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,3 +1,4 @@
+/** Checks, one test after another, which folders the end of a test deletes. */
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";

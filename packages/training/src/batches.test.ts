@@ -1,3 +1,4 @@
+/** Checks which batches are prefetched, with a thread that makes them at once or fails. */
 import type { Batch, BatchThread, SliceRequest } from "@lockstep/dataset";
 import { toStep } from "@lockstep/gradient-sync";
 import type { Task } from "@lockstep/run";

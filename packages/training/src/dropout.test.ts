@@ -1,3 +1,4 @@
+/** Checks the rate and mean of masks, and that a sample's mask does not depend on its slice. */
 import { expect, test } from "vitest";
 import { dropoutMask } from "./dropout.ts";
 

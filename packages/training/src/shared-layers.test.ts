@@ -1,3 +1,4 @@
+/** Compares gradients of shared layers with those of separate layers and of TensorFlow.js itself. */
 import type { ParameterValues } from "@lockstep/engine";
 import { readBack, startEngine, tf } from "@lockstep/engine";
 import { at } from "@lockstep/errors";

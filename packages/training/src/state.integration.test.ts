@@ -1,3 +1,4 @@
+/** Compares states with weights transposed index by index, and reads snapshots while training continues. */
 import { readBack, startEngine, tf } from "@lockstep/engine";
 import { at } from "@lockstep/errors";
 import { stateDictNames } from "@lockstep/model";

@@ -1,3 +1,4 @@
+/** Checks the laps of a step on a clock that the test sets. */
 import { defined } from "@lockstep/testing";
 import { expect, test } from "vitest";
 import { LapClock } from "./step-clock.ts";

@@ -1,3 +1,4 @@
+/** Checks an update worked out by hand, and factored gradients against dense ones. */
 import { readBack, startEngine, tf } from "@lockstep/engine";
 import { at } from "@lockstep/errors";
 import { defined } from "@lockstep/testing";

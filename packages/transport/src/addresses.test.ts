@@ -1,3 +1,4 @@
+/** Checks how hosts are written, among them short, IPv6 and malformed ones and ones with a zone. */
 import type { NetworkInterfaceInfo } from "node:os";
 import { describe, expect, test } from "vitest";
 import { bracketed, canonicalHost, reachableAddresses } from "./addresses.ts";

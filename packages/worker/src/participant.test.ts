@@ -1,3 +1,4 @@
+/** Compares the digests of workers that started with and without a warm-up, and a second time. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,3 +1,4 @@
+/** Checks over a real socket what a coordinator learns of a worker whose engine does not start. */
 import { once } from "node:events";
 import { decodeFromWorker, MAX_MESSAGE_BYTES, type WorkerMessage } from "@lockstep/gradient-sync";
 import { openServer } from "@lockstep/transport";

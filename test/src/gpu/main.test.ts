@@ -1,3 +1,4 @@
+/** Runs the script of GPU measurements with every GPU hidden. */
 import { spawnSync } from "node:child_process";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";

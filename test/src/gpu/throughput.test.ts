@@ -1,3 +1,4 @@
+/** Checks the line about throughput for a GPU of known and of unknown peak. */
 import { expect, test } from "vitest";
 import { describeThroughput } from "./throughput.ts";
 

@@ -1,3 +1,4 @@
+/** Checks how the path of an export is understood, for files and folders that exist or do not. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

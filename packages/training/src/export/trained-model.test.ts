@@ -1,3 +1,4 @@
+/** Checks that a module which makes another model now than in the run is noticed. */
 import { tf } from "@lockstep/engine";
 import { at } from "@lockstep/errors";
 import { stateDictNames, tfjsTopologyOf, topologyDigest } from "@lockstep/model";

@@ -1,3 +1,4 @@
+/** Checks exports with swapped channels, NaN or a dominant bias, which must not pass as equal. */
 import { tf } from "@lockstep/engine";
 import { beforeAll, expect, test } from "vitest";
 import { assertSamePredictions, type Predict } from "./verify-export.ts";

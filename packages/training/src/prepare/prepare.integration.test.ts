@@ -1,3 +1,4 @@
+/** Counts the threads that a failed preparation leaves. */
 import { fileURLToPath } from "node:url";
 import { makeConfig } from "@lockstep/config";
 import { LockstepError } from "@lockstep/errors";

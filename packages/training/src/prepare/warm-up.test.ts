@@ -1,3 +1,4 @@
+/** Compares three steps after a warm-up with three steps without one, bit for bit. */
 import { readBack, startEngine, tf } from "@lockstep/engine";
 import { beforeAll, expect, test } from "vitest";
 import { disposeContribution } from "../contribution.ts";

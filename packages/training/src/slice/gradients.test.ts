@@ -1,3 +1,4 @@
+/** Compares gradients with tf.variableGrads, and the sums of slices with the whole batch. */
 import { readBack, startEngine, tf } from "@lockstep/engine";
 import { at } from "@lockstep/errors";
 import { beforeAll, expect, test } from "vitest";

@@ -1,3 +1,4 @@
+/** Checks whom a server admits, without sockets: unknown hosts, other sites' pages, wrong tokens, full servers. */
 import { expect, test } from "vitest";
 import { type AdmissionOptions, type AdmissionRequest, admit } from "./admission.ts";
 import { AuthRateLimit } from "./auth-rate-limit.ts";

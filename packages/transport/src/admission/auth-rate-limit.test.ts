@@ -1,3 +1,4 @@
+/** Checks the limit of refused joins on a clock that the test sets, under a flood of addresses too. */
 import { expect, test } from "vitest";
 import { AuthRateLimit } from "./auth-rate-limit.ts";
 

@@ -1,3 +1,4 @@
+/** Checks made certificates with Node's own X.509 reader, and pairs of files that do not fit. */
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";

@@ -1,3 +1,4 @@
+/** Checks credentials on disk: their modes, coordinators that start at once, expired and damaged files. */
 import { X509Certificate } from "node:crypto";
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";

@@ -1,3 +1,4 @@
+/** Checks what is a token, equals one, or carries one, and that an error does not repeat it. */
 import { expect, test } from "vitest";
 import { assertToken, bearerToken, makeToken, sameToken } from "./token.ts";
 

@@ -1,3 +1,4 @@
+/** Checks a server over real sockets, with clients that are refused, malformed, slow or silent. */
 import { once } from "node:events";
 import { request as httpRequest, type IncomingMessage, type RequestOptions } from "node:http";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";

@@ -1,3 +1,4 @@
+/** Checks heartbeats and silences with fake timers. */
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { Heartbeat } from "./heartbeat.ts";
 

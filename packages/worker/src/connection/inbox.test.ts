@@ -1,3 +1,4 @@
+/** Checks the order of messages on a scripted connection, with control messages that fail in between. */
 import { LockstepError } from "@lockstep/errors";
 import { type CoordinatorMessage, toSliceId, toStep } from "@lockstep/gradient-sync";
 import { expect, test } from "vitest";

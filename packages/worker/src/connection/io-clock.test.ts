@@ -1,3 +1,4 @@
+/** Checks the measured times of overlapping work on a clock that the test moves. */
 import { expect, test } from "vitest";
 import { IoClock } from "./io-clock.ts";
 

@@ -1,3 +1,4 @@
+/** Checks the speed of a link from gaps between probes, worked out by hand. */
 import { LINK_PROBES } from "@lockstep/gradient-sync";
 import { expect, test } from "vitest";
 import { LinkSpeed } from "./link-speed.ts";

@@ -1,3 +1,4 @@
+/** Checks the error of a reconnection that fails, on a simulated clock and a port where nothing listens. */
 import { type AddressInfo, createServer } from "node:net";
 import { LockstepError } from "@lockstep/errors";
 import { expect, test } from "vitest";

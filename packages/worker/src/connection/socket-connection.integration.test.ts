@@ -1,3 +1,4 @@
+/** Checks a connection over a real socket that is slow, paused, closed or sent invalid bytes. */
 import { once } from "node:events";
 import { type CoordinatorMessage, encode, MAX_MESSAGE_BYTES, toSliceId, toStep } from "@lockstep/gradient-sync";
 import { defined } from "@lockstep/testing";

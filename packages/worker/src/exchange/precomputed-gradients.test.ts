@@ -1,3 +1,4 @@
+/** Checks when a gradient is computed before its commit, and when that is in vain. */
 import { startEngine, tf } from "@lockstep/engine";
 import { makeLayout, StepAssembly, toSliceId } from "@lockstep/gradient-sync";
 import { beforeAll, expect, test } from "vitest";

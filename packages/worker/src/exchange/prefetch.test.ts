@@ -1,3 +1,4 @@
+/** Checks the predicted slices of an epoch of 30 samples by hand, up to its smaller last batch. */
 import { toSliceId, toStep } from "@lockstep/gradient-sync";
 import { planSlices } from "@lockstep/run";
 import { expect, test } from "vitest";

@@ -1,3 +1,4 @@
+/** Checks which coordinators get a token, with real ports of this machine and invented announcements. */
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { networkInterfaces } from "node:os";

@@ -1,3 +1,4 @@
+/** Checks that only a worker's own message is read as its failure, and not one of the user's module. */
 import { expect, test } from "vitest";
 import { parseFailure } from "./worker-process.ts";
 

@@ -1,3 +1,4 @@
+/** Assembles states of pieces that are out of order, unaligned, sent again or invalid. */
 import { expect, test } from "vitest";
 import { StateReceiver } from "./state-receiver.ts";
 

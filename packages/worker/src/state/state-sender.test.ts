@@ -1,3 +1,4 @@
+/** Counts the pieces of a scripted snapshot that are in flight, and whether each snapshot is disposed of. */
 import { expect, test } from "vitest";
 import { ScriptedConnection } from "../testing/scripted-connection.ts";
 import { StateSender } from "./state-sender.ts";

@@ -1,3 +1,4 @@
+/** Checks the search for cycles of folders in trees of a few invented imports. */
 import { expect, test } from "vitest";
 import { folderCycles } from "./folder-cycles.ts";
 import { parseSourceTree } from "./source-tree.ts";

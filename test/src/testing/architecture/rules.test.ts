@@ -1,3 +1,4 @@
+/** Breaks each rule of the layers in turn in a small invented repository. */
 import { expect, test } from "vitest";
 import { architectureFaults, MAX_FOLDER_FILES } from "./rules.ts";
 import { parseSourceTree } from "./source-tree.ts";

@@ -1,3 +1,4 @@
+/** Breaks each rule of wording in turn, in a file of a few lines. */
 import { expect, test } from "vitest";
 import { wordFaults } from "./words.ts";
 
