@@ -1,3 +1,4 @@
+/** Compares images with the pixels they were made of, and CMYK with Pillow's; tries damaged files and other formats. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";

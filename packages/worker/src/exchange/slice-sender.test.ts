@@ -1,3 +1,4 @@
+/** Checks each chunk on a scripted connection, for gradients in any order; positions are worked out by hand. */
 import { startEngine, tf } from "@lockstep/engine";
 import { makeLayout, StepAssembly, toSliceId, toStep } from "@lockstep/gradient-sync";
 import { LapClock } from "@lockstep/training";
