@@ -47,20 +47,7 @@ const limits = ["--workers", "2", "--heartbeat-ms", "1000"];
 const soak = await Training.start([...limits, ...training], disturbed);
 const samples: MemorySample[] = [];
 const staying = new StandbyWorker();
-let mortal = new StandbyWorker();
-await Promise.all([joinRun(staying, "staying"), joinRun(mortal, "w0")]);
-let next = new StandbyWorker();
-let deaths = 0;
-for (let step = EVERY_STEPS; step < STEPS; step += EVERY_STEPS) {
-  await sampleUntil(step);
-  mortal.process.child.kill("SIGKILL");
-  [mortal, next] = [next, new StandbyWorker()];
-  await joinRun(mortal, `w${++deaths}`);
-  if (step % WINDOW_STEPS === 0) console.log(progressLine(step));
-}
-await sampleUntil(STEPS);
-await staying.ready();
-console.log(progressLine(STEPS));
+const deaths = await trainWithDeaths();
 
 const { status, stderr } = await run(["train", ...training, "--threads", "1", "--out", undisturbed]);
 if (status !== 0) throw new Error(stderr);
@@ -85,6 +72,25 @@ for (const failure of failures) console.error(`failed: ${failure}`);
 if (failures.length === 0)
   console.log(`${deaths} deaths and joins: no memory grew, and the weights are those of an undisturbed run`);
 process.exit(failures.length === 0 ? 0 : 1);
+
+/** Trains to the end. After every `EVERY_STEPS` steps a worker is killed and another joins. Returns the number of deaths. */
+async function trainWithDeaths(): Promise<number> {
+  let mortal = new StandbyWorker();
+  await Promise.all([joinRun(staying, "staying"), joinRun(mortal, "w0")]);
+  let next = new StandbyWorker();
+  let deaths = 0;
+  for (let step = EVERY_STEPS; step < STEPS; step += EVERY_STEPS) {
+    await sampleUntil(step);
+    mortal.process.child.kill("SIGKILL");
+    [mortal, next] = [next, new StandbyWorker()];
+    await joinRun(mortal, `w${++deaths}`);
+    if (step % WINDOW_STEPS === 0) console.log(progressLine(step, deaths));
+  }
+  await sampleUntil(STEPS);
+  await staying.ready();
+  console.log(progressLine(STEPS, deaths));
+  return deaths;
+}
 
 async function joinRun(worker: StandbyWorker, name: string): Promise<void> {
   await worker.ready();
@@ -125,7 +131,7 @@ function memoryIn(window: number): Omit<MemorySample, "step"> {
   };
 }
 
-function progressLine(step: number): string {
+function progressLine(step: number, deaths: number): string {
   const { coordinatorBytes, workerBytes, tensors } = memoryIn(step / WINDOW_STEPS - 1);
   const seconds = Math.round((performance.now() - startMs) / 1000);
   const memory = `coordinator ${inMegabytes(coordinatorBytes)} MB, worker ${inMegabytes(workerBytes)} MB, ${tensors} tensors`;
