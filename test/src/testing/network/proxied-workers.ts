@@ -14,7 +14,7 @@ export interface ProxiedWorkersOptions {
    * test waits for something else. @default no limit
    */
   bytesPerSecond?: number;
-  /** The test that the spare workers end with. @default the current one */
+  /** The test that the standby workers end with. @default the current one */
   owner?: Owner;
 }
 
@@ -29,7 +29,7 @@ export class ProxiedWorkers {
   readonly #run: Training;
   readonly #workers = new Map<string, ProxiedWorker>();
   /** Workers in no run, whose engines have started: while one starts, the run would advance by many steps. */
-  readonly #spare: StandbyWorker[];
+  readonly #standbys: StandbyWorker[];
   readonly #bytesPerSecond: number;
 
   constructor(
@@ -38,7 +38,7 @@ export class ProxiedWorkers {
   ) {
     this.#run = run;
     this.#bytesPerSecond = bytesPerSecond;
-    this.#spare = Array.from({ length: standbys }, () => new StandbyWorker(owner));
+    this.#standbys = Array.from({ length: standbys }, () => new StandbyWorker(owner));
   }
 
   /** Starts the program `worker`. Resolves when it has joined. */
@@ -49,16 +49,16 @@ export class ProxiedWorkers {
     return worker;
   }
 
-  /** Makes the next spare worker join the run. */
+  /** Makes the next standby worker join the run. */
   async join(name: string): Promise<StandbyWorker> {
-    const spare = defined(this.#spare.shift(), "a spare worker");
-    await spare.ready();
+    const standby = defined(this.#standbys.shift(), "a standby worker");
+    await standby.ready();
     const proxy = await this.#proxy();
-    this.#workers.set(name, { proxy, process: spare.process });
+    this.#workers.set(name, { proxy, process: standby.process });
     const connected = proxy.nextConnection();
-    spare.join(name, proxy.url);
+    standby.join(name, proxy.url);
     await connected;
-    return spare;
+    return standby;
   }
 
   /** Returns a worker by its name. */
@@ -77,7 +77,7 @@ export class ProxiedWorkers {
       process.child.kill("SIGKILL");
       proxy.close();
     }
-    for (const { process } of this.#spare) process.child.kill("SIGKILL");
+    for (const { process } of this.#standbys) process.child.kill("SIGKILL");
   }
 
   async #proxy(): Promise<TcpProxy> {
