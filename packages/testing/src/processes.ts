@@ -56,15 +56,17 @@ process.on("exit", () => {
   for (const child of started) killGroup(child);
 });
 
-/** Starts a process for the current test. Its standard input and output are pipes. */
+/** Starts a process for the current test. Its standard input, output and error are pipes. */
 export function spawnForTest(
   words: readonly string[],
   options: ProcessOptions & { stderr: "pipe" },
 ): ChildProcessWithoutNullStreams;
+/** Starts a process for the current test. Its standard input and output are pipes. */
 export function spawnForTest(
   words: readonly string[],
   options?: ProcessOptions,
 ): ChildProcessByStdio<Writable, Readable, null>;
+/** Starts a process in a group of its own, so that all of its processes are killed with it. */
 export function spawnForTest(words: readonly string[], options: ProcessOptions = {}): ChildProcess {
   const { cwd, env, owner = currentOwner(), stderr = "inherit", ipc = false } = options;
   const [program, ...args] = [...wordsTyingToParent(), ...words];
@@ -73,7 +75,7 @@ export function spawnForTest(words: readonly string[], options: ProcessOptions =
     ...(cwd !== undefined && { cwd }),
     env: { ...process.env, ...env },
     stdio: ["pipe", "pipe", stderr, ...(ipc ? (["ipc"] as const) : [])],
-    detached: true, // a separate process group, which is killed with all of its processes
+    detached: true, // makes a process group
   });
   started.add(child);
   if (owner !== "file") owner.context.onTestFinished(() => end(child));
