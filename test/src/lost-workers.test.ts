@@ -3,7 +3,7 @@
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { at } from "@lockstep/errors";
-import { temporaryFolder } from "@lockstep/testing";
+import { defined, temporaryFolder } from "@lockstep/testing";
 import { test as base, expect, test } from "vitest";
 import { manySteps, shapes } from "./testing/fault-limits.ts";
 import { ProxiedWorkers } from "./testing/network/proxied-workers.ts";
@@ -42,7 +42,7 @@ wideTest("a coordinator does not wait for the current step after Ctrl-C twice", 
   expect((await run.coordinator.finished).status).toBe(130);
 });
 
-test("pnpm train --workers continues when one worker is killed, and ends with an error when all have ended", async () => {
+test("pnpm train --workers continues with a worker that is started in the place of a killed one, and ends with an error when all have ended", async () => {
   const options = [...manySteps, "--max-steps", "100000", "--out", join(folder, "local")];
   const training = start(["train", "--workers", "2", "--model", tinyModel, ...options]);
   await training.prints(/^step/m);
@@ -52,8 +52,14 @@ test("pnpm train --workers continues when one worker is killed, and ends with an
     .split("\n");
   expect(ids).toHaveLength(2);
   process.kill(Number(at(ids, 0)), "SIGKILL");
-  await training.prints("(1 connected)");
+  await training.prints(/^the run continues with 1 worker; start another with: pnpm worker .*\n/m);
+  const [, command] = defined(/start another with: pnpm (.*)/.exec(training.stdout()));
+  const byHand = start([...defined(command).split(" "), "--name", "by-hand"]);
+  await training.prints("by-hand has caught up and is assigned slices");
   process.kill(Number(at(ids, 1)), "SIGTERM");
+  await training.prints("worker-1 left (1 connected)");
+  byHand.child.kill("SIGTERM");
+  expect((await byHand.finished).stdout).toMatch(/this worker has left the run\n$/);
   const { status, stderr } = await training.finished;
   expect(stderr).toContain("ERR_LOCAL_WORKER: All workers have exited");
   expect(status).toBe(1);

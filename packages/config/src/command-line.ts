@@ -9,7 +9,7 @@ import {
 } from "@commander-js/extra-typings";
 import type { ExplicitOptions } from "./config.ts";
 import type { MachineOptions } from "./machine.ts";
-import { optionNames, runOptions } from "./options.ts";
+import { type OptionName, optionNames, type RunOption, runOptions } from "./options.ts";
 
 /** The options that a program has when it is parsed. */
 export type OptionsOf<Program extends CommandUnknownOpts> = ReturnType<Program["opts"]>;
@@ -32,13 +32,25 @@ const ANY_GPU = "any";
 /**
  * Adds every option of a run to a command, from the table in options.ts. The command's type does not have them: their
  * values are unchecked text until `makeConfig` reads them.
+ *
+ * @param defaults the command's own defaults, for its help. @default those of the table
  */
-export function addRunOptions<Program extends CommandUnknownOpts>(command: Program): Program {
-  for (const { flags, help, default: value } of Object.values(runOptions)) {
-    const shown = value === undefined || typeof value === "boolean" ? help : `${help} (default: ${value})`;
-    command.addOption(new Option(flags, shown));
+export function addRunOptions<Program extends CommandUnknownOpts>(
+  command: Program,
+  defaults: Partial<Record<OptionName, string>> = {},
+): Program {
+  for (const name of optionNames) {
+    const { flags, help, opposite, default: tableDefault }: RunOption<unknown> = runOptions[name];
+    if (opposite !== undefined) command.addOption(new Option(opposite.flags, opposite.help));
+    command.addOption(new Option(flags, withDefault(help, defaults[name] ?? tableDefault)));
   }
   return command;
+}
+
+/** Returns a help text that ends with the default; a switch states none, unless a command has its own. */
+function withDefault(help: string, value: unknown): string {
+  if (value === undefined || typeof value === "boolean") return help;
+  return `${help.replace(/ \(default: .*\)$/, "")} (default: ${value})`;
 }
 
 /** Returns the machine options among a command's parsed options. */
@@ -65,7 +77,8 @@ export function resumedMachine(
 export function explicitRunOptions(options: Record<string, unknown>): ExplicitOptions {
   const explicit: ExplicitOptions = {};
   for (const name of optionNames) {
-    const isDefaultSwitch = runOptions[name].flags.startsWith("--no-") && options[name] === true;
+    const { flags, opposite }: RunOption<unknown> = runOptions[name];
+    const isDefaultSwitch = flags.startsWith("--no-") && opposite === undefined && options[name] === true;
     if (options[name] !== undefined && !isDefaultSwitch) explicit[name] = options[name];
   }
   return explicit;
@@ -130,6 +143,9 @@ export const wholeNumber = wholeNumberOf("a whole number", 0);
 
 /** Parses an option's whole number of at least 1. */
 export const positiveNumber = wholeNumberOf("a whole number of at least 1", 1);
+
+/** Parses a number of workers that is compared with one. */
+export const severalWorkers = wholeNumberOf("a whole number of at least 2", 2);
 
 /** Parses an option's port; 0 lets the system choose. */
 export const portNumber = wholeNumberOf("a port from 0 to 65535", 0, 65_535);

@@ -9,6 +9,7 @@ export {
   portNumber,
   positiveNumber,
   resumedMachine,
+  severalWorkers,
   tidyArguments,
   wholeNumber,
 } from "./command-line.ts";

@@ -15,6 +15,8 @@ export interface RunOption<Value> {
   default: Value;
   /** True if the option may be combined with --resume. */
   changeable?: boolean;
+  /** The flag that turns the switch on again when a run is resumed, and its help text. */
+  opposite?: { flags: string; help: string };
 }
 
 const number = (schema: z.ZodNumber) => z.preprocess(numberFromText, schema) as unknown as z.ZodType<number>;
@@ -180,6 +182,7 @@ export const runOptions = {
     schema: z.boolean(),
     default: true,
     changeable: true,
+    opposite: { flags: "--test", help: "test at the end, also in a resumed run that was started with --no-test" },
   }),
   sliceRows: option({
     flags: "--slice-rows <samples>",

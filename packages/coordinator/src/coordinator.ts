@@ -1,11 +1,16 @@
 /** The coordinator: it holds the run, gathers workers, and trains with them. It does not load TensorFlow. */
 import { writeTfjsModel } from "@lockstep/formats";
 import {
+  counted,
+  finishedLines,
   type Interrupts,
   type LoopEnd,
+  nextStepsLine,
+  printFolder,
   type Resources,
   RunSession,
   readWeights,
+  type StoppedRun,
   stopCauseOf,
   stoppedStatus,
   throwIfFailed,
@@ -16,13 +21,11 @@ import {
 } from "@lockstep/run";
 import { parseTopology } from "./admission/topology.ts";
 import type { CoordinatorOptions } from "./run/coordinator-options.ts";
-import { finishedLines } from "./run/finished-run.ts";
 import { type ListeningTeam, openTeam } from "./run/listening-team.ts";
 import { trafficLine } from "./run/run-facts.ts";
 import type { TeamRun } from "./run/start-with-team.ts";
 import { wakeOn } from "./run/stop.ts";
 import { trainThroughLosses } from "./run/train-through-losses.ts";
-import { counted } from "./run/wording.ts";
 import { gathered } from "./team/gathering.ts";
 
 /** The outcome of a coordinator: `not begun` if it was stopped while it waited for its first workers. */
@@ -30,9 +33,9 @@ export type Outcome =
   | { end: "finished" }
   /**
    * @property status exit status of a program that was asked to stop
-   * @property steps number of steps that the saved run has made
+   * @property stopped how far the saved run has come
    */
-  | { end: "interrupted"; status: number; steps: number }
+  | { end: "interrupted"; status: number; stopped: StoppedRun }
   | { end: "not begun"; status: number };
 
 /** Gathers workers and trains the run with them. A run that is finished already needs no workers. */
@@ -49,6 +52,7 @@ async function coordinateWith(options: CoordinatorOptions, resources: Resources)
   }
   const session = await RunSession.hold(distributed.run, panel);
   resources.add(() => session.close());
+  printFolder(panel.display, distributed.run.folder); // its header has to wait for a worker
   const interrupts = watchInterrupts({
     doing: "stopping after this step",
     log: (line) => {
@@ -69,7 +73,10 @@ async function coordinateWith(options: CoordinatorOptions, resources: Resources)
   await conclude(run, end, interrupts);
   if (end === "finished") return { end };
   const status = stoppedStatus(interrupts.signal);
-  return end === "interrupted" ? { end, status, steps: listening.team.updatesMade } : { end, status };
+  if (end === "not begun") return { end, status };
+  const steps = listening.team.updatesMade;
+  const allSteps = panel.live.snapshot().run?.derived.steps ?? steps;
+  return { end, status, stopped: { steps, allSteps, test: distributed.run.config.test } };
 }
 
 /** Rejects all waits for the team once `failure` aborts. */
@@ -99,6 +106,7 @@ async function conclude(
   if (end === "interrupted") return;
   const { folder } = session.run;
   await writeTfjsModel(folder.tfjs, parseTopology(ready.topology), readWeights(folder, ready.modelName));
+  display.line(nextStepsLine(folder.dir));
   if (options.keepOpen !== true) return;
   interrupts.unwatch();
   display.line("the run is over; --keep-open keeps the coordinator until Ctrl-C");

@@ -40,21 +40,22 @@ test("devices that join later are added, and a group has its largest number of w
   expect(mergeDevices(one, [...three, ...other])).toEqual([...three, ...other]);
 });
 
-test("with fixed slices a resume keeps the threads, on any number of workers", () => {
-  for (const workers of [1, 2, 3]) expect(threadsToKeep(three, { sliceRows: 4, workers })).toBe(1);
+test("with fixed slices a resume keeps the threads that the machine has chosen", () => {
+  for (const before of [one, three]) expect(threadsToKeep(before, { sliceRows: 4 })).toBe(1);
 });
 
-test("without fixed slices only a single worker that continues alone keeps its threads", () => {
-  const free = { sliceRows: undefined };
-  expect(threadsToKeep(one, { ...free, workers: 1 })).toBe(1);
-  expect(threadsToKeep(one, { ...free, workers: 2 })).toBeUndefined();
-  expect(threadsToKeep(three, { ...free, workers: 1 })).toBeUndefined();
+test("without fixed slices a resume has no threads to keep", () => {
+  for (const before of [one, three]) expect(threadsToKeep(before, { sliceRows: undefined })).toBeUndefined();
+});
+
+test("the one thread of a backend without a choice is not kept for another backend", () => {
+  expect(threadsToKeep(groupDevices([{ ...device, backend: "wasm" }]), { sliceRows: 4 })).toBeUndefined();
 });
 
 test("a run of unlike devices, or of an earlier version, has no threads to keep", () => {
   const unlike = groupDevices([device, { ...device, threads: 2 }]);
-  expect(threadsToKeep(unlike, { sliceRows: 4, workers: 2 })).toBeUndefined();
-  expect(threadsToKeep(undefined, { sliceRows: 4, workers: 1 })).toBeUndefined();
+  expect(threadsToKeep(unlike, { sliceRows: 4 })).toBeUndefined();
+  expect(threadsToKeep(undefined, { sliceRows: 4 })).toBeUndefined();
 });
 
 const computed = (devices: DeviceGroup[], arithmetic = 1) => ({ arithmetic, devices });

@@ -58,14 +58,19 @@ export interface BitPromise {
 }
 
 /**
- * Returns the number of threads that a resumed run needs to compute the bits of an undisturbed run.
+ * Returns the number of threads that a resumed run with fixed slices needs to compute the bits of an undisturbed run.
  *
  * @param before the devices that computed the run until now; undefined in folders of earlier versions
- * @returns undefined if any number will do, because the run does not promise bits or has computed none
+ * @returns undefined if any number will do: without fixed slices, after devices that differ, or on a backend that has no
+ *   choice of threads
  */
-export function threadsToKeep(before: readonly DeviceGroup[] | undefined, promise: BitPromise): number | undefined {
-  if (before?.length !== 1 || !promisesBits(before, promise)) return undefined;
-  return at(before, 0).threads;
+export function threadsToKeep(
+  before: readonly DeviceGroup[] | undefined,
+  { sliceRows }: Pick<BitPromise, "sliceRows">,
+): number | undefined {
+  if (sliceRows === undefined || before?.length !== 1) return undefined;
+  const { backend, threads } = at(before, 0);
+  return backend === "native" ? threads : undefined;
 }
 
 /** The arithmetic and the devices that determine a run's bits. Folders of earlier versions do not have them. */

@@ -7,10 +7,10 @@ export {
   differentBitsLine,
   groupDevices,
   type RunDevice,
-  threadsToKeep,
 } from "./devices.ts";
 export { addEvaluation, type Evaluation, emptyEvaluation } from "./evaluation.ts";
 export { withFailureEvent } from "./failure-event.ts";
+export { finishedLines } from "./finished-run.ts";
 export { type Checkpoint, lastCheckpoint } from "./folder/checkpoint.ts";
 export type { RunFacts } from "./folder/derived.ts";
 export { type MetricsRow, parseMetrics, readMetrics } from "./folder/metrics.ts";
@@ -42,6 +42,7 @@ export { type Resources, withResources } from "./process/resources.ts";
 export { type LoggedUpdate, parseEventLog, recordEvents } from "./record/event-log.ts";
 export { RunWriter } from "./record/run-writer.ts";
 export { writeTrace } from "./record/trace.ts";
+export { type ResumedMachine, resumedMachineOf } from "./resumed-machine.ts";
 export { RunSession } from "./run-session.ts";
 export { type EvaluateTask, makeSchedule, type Schedule, type StepTask, type Task } from "./schedule/schedule.ts";
 export { type PlannedSlice, planSlices } from "./schedule/slices.ts";
@@ -55,10 +56,12 @@ export {
   throwIfFailed,
 } from "./stop-reason.ts";
 export type { ParameterState, StateCapture, StepTotals, Team, WorkerShare } from "./team.ts";
+export { counted } from "./terminal/counted.ts";
 export { type Display, displayOn, lineDisplay } from "./terminal/display.ts";
 export { eventLogger } from "./terminal/event-logger.ts";
-export { resultLines, stepsLine, testLine } from "./terminal/lines.ts";
-export { type LogFormat, logFormatOf, reportFailure } from "./terminal/log.ts";
-export { type ModuleSettings, moduleSettingsLines } from "./terminal/module-settings.ts";
+export { printFolder } from "./terminal/header.ts";
+export { type StoppedRun, stoppedLine, testLine } from "./terminal/lines.ts";
+export { type LogFormat, logFormatOf, parseLogLine, reportFailure } from "./terminal/log.ts";
+export { nextStepsLine } from "./terminal/next-steps-line.ts";
 export { openPanel, type RunPanel } from "./terminal/panel.ts";
 export { TrainingRun } from "./training-run.ts";

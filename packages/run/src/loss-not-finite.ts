@@ -3,6 +3,7 @@ import { shellWord } from "@lockstep/config";
 import { LockstepError } from "@lockstep/errors";
 import type { RunWriter } from "./record/run-writer.ts";
 import type { EvaluateTask, StepTask } from "./schedule/schedule.ts";
+import { counted } from "./terminal/counted.ts";
 
 /** Says which task had which loss. The remedy is added later: it depends on checkpoints still being written. */
 export class LossNotFinite extends Error {
@@ -32,7 +33,7 @@ export function explainLoss(
   const what =
     task.type === "step"
       ? `The loss of step ${task.step} is ${loss} at learning rate ${task.learningRate}; its update was not applied.`
-      : `The ${task.split} loss after ${task.step} steps is ${loss}.`;
+      : `The ${task.split} loss after ${counted(task.step, "step")} is ${loss}.`;
   const good = writer.lastGoodCheckpoint(task.step);
   const remedy =
     good === undefined

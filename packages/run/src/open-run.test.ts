@@ -10,11 +10,13 @@ import { saveCheckpoint } from "./folder/checkpoint.ts";
 import type { RunFacts } from "./folder/derived.ts";
 import { atStart } from "./folder/resume-point.ts";
 import { writeJson } from "./folder/run-folder.ts";
+import type { PhaseName } from "./live/phase.ts";
 import { openRun, type RunInputs } from "./open-run.ts";
 import { RunSession } from "./run-session.ts";
 import { makeSchedule } from "./schedule/schedule.ts";
 import { lineDisplay } from "./terminal/display.ts";
 import { openPanel } from "./terminal/panel.ts";
+import { derivedForTests } from "./testing/index.ts";
 
 const FACTS: RunFacts = {
   modelName: "M",
@@ -122,6 +124,24 @@ test("a session refuses its folder to others until it is closed", async ({ runs:
   });
   session.close();
   (await RunSession.hold((await resume()).run, panel)).close();
+});
+
+test("with --log json each lasting phase of the run is an object, but none of an earlier process", async ({ runs }) => {
+  const { openNew, resume } = runs;
+  const objects: object[] = [];
+  const display = { ...lineDisplay(() => {}), record: (_: string, fields: object) => void objects.push(fields) };
+  const phases = async ({ run }: Awaited<ReturnType<typeof openNew>>, names: readonly PhaseName[]) => {
+    const session = await RunSession.hold(run, openPanel(display));
+    session.panel.live.event("the run starts or goes on", "begun");
+    for (const name of names) session.panel.live.phase(name);
+    session.panel.live.event("the run was stopped", "stopped");
+    writeJson(run.folder.config, { ...run.config, machine: {}, derived: derivedForTests() });
+    session.close();
+    return objects.splice(0);
+  };
+  const expected = ["stepping", "over"].map((phase) => ({ type: "phase", phase, reason: undefined }));
+  expect(await phases(await openNew(), ["stepping", "idle", "evaluating"])).toEqual(expected);
+  expect(await phases(await resume(), ["stepping"])).toEqual(expected);
 });
 
 test("the list of events says when a run starts, and from where it is resumed", async ({ runs, onTestFinished }) => {

@@ -25,6 +25,8 @@ export interface RunInputs {
   runId: RunId;
   /** Contents of config.json besides the options, for a resumed run. */
   saved?: { derived: Derived; machine: MachineOptions } | undefined;
+  /** Folder of a resumed run. */
+  folder?: RunFolder | undefined;
   /** Last checkpoint of a resumed run; undefined if none was written yet. */
   checkpoint?: Checkpoint | undefined;
   /** Weights of --init-from, for a run without a checkpoint. */
@@ -64,10 +66,11 @@ export async function openRun<Model>(
     config,
     runId: derived.runId ?? newRunId(),
     saved: { derived, machine },
+    folder,
     checkpoint,
     initialWeights: checkpoint === undefined ? initialWeights(config) : undefined,
   };
-  return { model: await check(start), run: { ...start, folder } };
+  return { model: await check(start), run: start };
 }
 
 function initialWeights({ initFrom }: RunConfig): Weights | undefined {

@@ -1,6 +1,7 @@
 /** A run while this process holds the lease of its folder. */
 import type { Lease } from "@lockstep/files/lease";
 import { holdRunFolder, releaseRunFolder } from "./folder/run-folder.ts";
+import { watchPhases } from "./live/watch-phases.ts";
 import type { OpenedRun } from "./open-run.ts";
 import { recordEvents } from "./record/event-log.ts";
 import { StartedRun, type StartOptions } from "./started-run.ts";
@@ -30,6 +31,7 @@ export class RunSession {
   static async hold(run: OpenedRun, panel: RunPanel): Promise<RunSession> {
     const lease = await holdRunFolder(run.folder, (line) => panel.display.line(line));
     recordEvents(panel.live, run.folder.eventLog, lease);
+    recordPhases(panel);
     return new RunSession(run, panel, lease);
   }
 
@@ -47,4 +49,9 @@ export class RunSession {
   close(): void {
     releaseRunFolder(this.run.folder, this.#lease);
   }
+}
+
+/** Prints the phases of the run as objects of the JSON format. */
+function recordPhases({ display, live }: RunPanel): void {
+  watchPhases(live, ({ text, name, reason }) => display.record?.(text, { type: "phase", phase: name, reason }));
 }

@@ -10,6 +10,8 @@ import { writeJson } from "./folder/run-folder.ts";
 import type { OpenedRun } from "./open-run.ts";
 import { RunWriter } from "./record/run-writer.ts";
 import type { Schedule } from "./schedule/schedule.ts";
+import { printHeader } from "./terminal/header.ts";
+import { type ModuleSettings, moduleSettingsLines } from "./terminal/module-settings.ts";
 import type { RunPanel } from "./terminal/panel.ts";
 import { TrainingRun } from "./training-run.ts";
 
@@ -59,6 +61,17 @@ export class StartedRun {
   /** Adds devices that have joined to config.json. */
   addDevices(devices: readonly DeviceGroup[]): void {
     if (addDevices(this.#file.derived, devices)) writeJson(this.#leased.run.folder.config, this.#file);
+  }
+
+  /** Prints the header, and for a new run how it treats the weights and compile options of the model's module. */
+  printHeader(moduleSettings: ModuleSettings): void {
+    const { run, panel } = this.#leased;
+    const { config, folder, saved } = run;
+    const { resumePoint, resumeMessage } = this.#start;
+    const isNew = saved === undefined && resumeMessage === undefined;
+    const doneSteps = isNew ? undefined : resumePoint?.step;
+    printHeader(panel.display, { config, derived: this.derived, folder, moduleSettings, doneSteps });
+    if (isNew) for (const line of moduleSettingsLines(config, moduleSettings)) panel.display.line(line);
   }
 
   /** Prepares the folder for writing, and returns the run for the training loop. */

@@ -1,4 +1,3 @@
 /** Trains on this machine, in this process alone. @lockstep/trainer/with-workers starts processes beside it. */
-export { nextStepsLine } from "./next-steps-line.ts";
 export type { RunView } from "./run-view.ts";
 export { trainInProcess } from "./train-in-process.ts";

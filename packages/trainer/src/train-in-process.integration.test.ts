@@ -1,11 +1,11 @@
 /** Tests a run on one machine in this process: what it releases, records and repeats. */
 import { once } from "node:events";
-import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { makeConfig } from "@lockstep/config";
-import { holdRunFolder, lineDisplay, openRunFolder, parseEventLog } from "@lockstep/run";
+import { holdRunFolder, lineDisplay, openRunFolder, parseEventLog, readReport } from "@lockstep/run";
 import { test } from "@lockstep/testing";
 import { expect, onTestFinished } from "vitest";
 import { trainInProcess } from "./train-in-process.ts";
@@ -47,6 +47,31 @@ test("events.jsonl has the phases of a run on one machine and of its resume", as
   mkdirSync(checkpoints);
   await trainInProcess({ type: "resume", dir: join(folder, "run"), explicit: {} }, {}, view);
   expect(phases()).toEqual(["stepping", "over", "stepping", "over"]);
+});
+
+test("a resume of a finished run says where its results are, without an engine", async ({ folder }) => {
+  const lines: string[] = [];
+  const view = { display: lineDisplay((line) => lines.push(line)) };
+  const config = makeConfig({ dataset: "shapes", model, maxSteps: 1, test: false });
+  const out = join(folder, "run");
+  await trainInProcess({ type: "new", config, out }, { threads: 1 }, view);
+  const results = lines.slice(-3);
+  const noEngine = { threads: 0 };
+  lines.length = 0;
+  await trainInProcess({ type: "resume", dir: out, explicit: {} }, noEngine, view);
+  expect(lines).toEqual([expect.stringMatching(/^steps: {2}1, \d+ per epoch; 1 done$/), ...results]);
+  const withTest = trainInProcess({ type: "resume", dir: out, explicit: { test: true } }, noEngine, view);
+  await expect(withTest).rejects.toMatchObject({ code: "ERR_THREADS" });
+});
+
+test("a finished run that was started with --no-test is tested on a resume with --test", async ({ folder }) => {
+  const view = { display: lineDisplay(() => {}) };
+  const config = makeConfig({ dataset: "shapes", model, maxSteps: 1, test: false });
+  const out = join(folder, "run");
+  const { report } = await trainInProcess({ type: "new", config, out }, { threads: 1 }, view);
+  expect(existsSync(report)).toBe(false);
+  await trainInProcess({ type: "resume", dir: out, explicit: { test: true } }, {}, view);
+  expect(readReport(report)?.samples).toBeGreaterThan(0);
 });
 
 test("a run that was killed before its first checkpoint starts again at step 0, with the same bits", async ({

@@ -1,18 +1,22 @@
 /** A run on this machine, in this process: openRun, a local team, and the training loop. */
 import { type MachineOptions, resumeLine } from "@lockstep/config";
+import { DEFAULT_INIT } from "@lockstep/model";
 import {
   atStart,
-  type Derived,
+  counted,
   type Display,
+  finishedLines,
   makeSchedule,
-  moduleSettingsLines,
+  nextStepsLine,
   openPanel,
   openRun,
   type Resources,
   type RunFolder,
+  type RunInputs,
   type RunRequest,
   RunSession,
   type StartedRun,
+  stoppedLine,
   stoppedStatus,
   trainLoop,
   watchInterrupts,
@@ -31,24 +35,30 @@ import {
 } from "@lockstep/training";
 import { openPages } from "./pages.ts";
 import type { RunView } from "./run-view.ts";
-import { slowBackendLine, summaryOf } from "./summary.ts";
+import { slowBackendLine } from "./slow-backend.ts";
 
 const warnOn = (display: Display) => (line: string) => display.line(line, { level: "warn" });
 
 /**
  * Trains until the schedule is complete or a stop is requested. A run that ended before its first checkpoint restarts at
- * step 0, where its configuration determines the same weights.
+ * step 0, where its configuration determines the same weights. For a run that is finished already, prints where its results
+ * are.
  *
  * @returns the folder of the run
  */
 export function trainInProcess(request: RunRequest, machine: MachineOptions, view: RunView): Promise<RunFolder> {
   return withResources(async (resources) => {
     const { display } = view;
-    const { run, model: loaded } = await openRun(
-      request,
-      (start) => loadRun(start, machine, display, ({ thread }) => resources.add(() => thread.close())),
-      warnOn(display),
-    );
+    const prepare = async (start: RunInputs): Promise<LoadedRun | { finished: string[] }> => {
+      const finished = finishedLines(start);
+      if (finished !== undefined) return { finished };
+      return loadRun(start, machine, display, ({ thread }) => resources.add(() => thread.close()));
+    };
+    const { run, model: loaded } = await openRun(request, prepare, warnOn(display));
+    if ("finished" in loaded) {
+      for (const line of loaded.finished) display.line(line);
+      return run.folder;
+    }
     const session = await RunSession.hold(run, openPanel(display));
     resources.add(() => session.close());
     await trainSession(session, loaded, view, resources);
@@ -69,7 +79,7 @@ async function trainSession(
   const started = start(session, prepared);
   live.apply({ type: "team", workers: [workerOf(prepared)] });
   if (view.dashboard !== undefined) await openPages(session.panel, view.dashboard, resources);
-  printStart(session, prepared, started.derived);
+  printStart(started, prepared, display);
   const training = started.openTraining();
   const team = new LocalTeam(prepared, { values, tasks: training.tasks(), onPhase: live.phase.bind(live) });
   resources.add(() => team.close());
@@ -79,11 +89,14 @@ async function trainSession(
     if (end === "finished") {
       live.event("the run is finished", "finished");
       await exportTfjs(session, team, prepared);
+      display.line(nextStepsLine(session.run.folder.dir));
       return;
     }
     live.event("the run was stopped", "stopped");
-    const line = resumeLine("pnpm train", session.run.folder.dir, view.unsavedFlags ?? []);
-    display.line(`stopped after ${training.writer.checkpointStep} steps; continue with: ${line}`);
+    const command = resumeLine("pnpm train", session.run.folder.dir, view.unsavedFlags ?? []);
+    const { steps: allSteps } = started.derived;
+    const steps = training.writer.checkpointStep ?? 0;
+    display.line(stoppedLine({ steps, allSteps, test: session.run.config.test }, command));
     process.exitCode = stoppedStatus(interrupts.signal);
   });
 }
@@ -99,7 +112,7 @@ function start(session: RunSession, prepared: PreparedRun): StartedRun {
     machine: prepared.machine,
     ...localNumerics(prepared),
     resumePoint,
-    resumeMessage: doneSteps > 0 ? `resuming after ${doneSteps} steps` : undefined,
+    resumeMessage: doneSteps > 0 ? `resuming after ${counted(doneSteps, "step")}` : undefined,
   });
 }
 
@@ -113,16 +126,9 @@ async function exportTfjs({ run, panel }: RunSession, { replica }: LocalTeam, { 
   if (fault !== undefined) warnOn(panel.display)(fault);
 }
 
-/** Prints the summary of the run, and which settings of its module are not used. */
-function printStart(
-  { run, panel: { display } }: RunSession,
-  { own, names, loaded, engine }: PreparedRun,
-  derived: Derived,
-) {
-  const { config, saved, checkpoint, folder } = run;
-  const moduleSettings = { written: own.written.size, total: names.length, compiled: loaded.compiled };
-  const resumedStep = saved === undefined ? undefined : (checkpoint?.step ?? 0);
+/** Prints a warning about a slow backend, and the header of the run. */
+function printStart(started: StartedRun, { own, names, loaded, engine }: PreparedRun, display: Display) {
+  const { compiled } = loaded;
   if (["wasm", "cpu"].includes(engine.backend)) display.line(slowBackendLine(engine));
-  display.line(summaryOf(config, derived, folder, { moduleSettings, resumedStep }));
-  if (saved === undefined) for (const line of moduleSettingsLines(config, moduleSettings)) display.line(line);
+  started.printHeader({ written: own.written.size, total: names.length, defaultInit: DEFAULT_INIT, compiled });
 }

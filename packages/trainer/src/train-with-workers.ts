@@ -1,20 +1,22 @@
 /** `pnpm train --workers N`: a coordinator in this process, and N worker processes on this machine. */
-import { type MachineOptions, resumedMachine, resumeLine, version } from "@lockstep/config";
+import { type MachineOptions, resumeLine, version } from "@lockstep/config";
 import { coordinate, type DistributedRun, openDistributedRun } from "@lockstep/coordinator";
 import { controlToken, dashboardAddress, dashboardLine, makeSite } from "@lockstep/dashboard";
 import {
   type Command,
+  counted,
   type LogFormat,
   openPanel,
   type Resources,
   type RunFolder,
   type RunPanel,
   type RunRequest,
+  resumedMachineOf,
   StopReason,
-  threadsToKeep,
+  stoppedLine,
   withResources,
 } from "@lockstep/run";
-import type { LiveRun } from "@lockstep/run/live";
+import { hasLeft, type LiveRun } from "@lockstep/run/live";
 import { type LocalWorkers, startLocalWorkers } from "@lockstep/worker";
 import type { RunView } from "./run-view.ts";
 
@@ -48,13 +50,15 @@ export function trainWithWorkers(
     resources.add(display.close);
     const panel = openPanel(display);
     const { listen, control } = listenOptionsOf(panel, view, resources);
-    const machine = machineOf(distributed, explicit, workers);
+    const { machine, threadsLine } = resumedMachineOf(distributed.run, explicit);
     const failures = new AbortController();
     let graceMs = 0;
     const onListening = (port: number) => {
+      if (threadsLine !== undefined) display.line(threadsLine);
       const local = startWorkers(port, { workers, distributed, machine, control, ...view });
       resources.add(() => local.end(graceMs));
       abortOnFailure(local, panel.live, failures);
+      suggestWorkers(panel, local.command);
       view.onStarted?.(local, panel.live);
     };
     const common = { ...LIMITS, balance: "even" as const, version, panel, listen, workers, machine };
@@ -63,7 +67,7 @@ export function trainWithWorkers(
     else graceMs = LEAVE_MS;
     if (outcome.end === "interrupted") {
       const command = resumeLine("pnpm train", distributed.run.folder.dir, unsavedFlags);
-      display.line(`stopped after ${outcome.steps} steps; continue with: ${command}`);
+      display.line(stoppedLine(outcome.stopped, command));
     }
     if (outcome.end !== "finished") process.exitCode = outcome.status;
     return distributed.run.folder;
@@ -85,16 +89,6 @@ function listenOptionsOf({ live, controls }: RunPanel, { dashboard }: LocalWorke
   return { listen, control };
 }
 
-/** A resumed run keeps its threads, if its bits depend on them. */
-function machineOf(
-  { run: { saved, config } }: DistributedRun,
-  explicit: MachineOptions,
-  workers: number,
-): MachineOptions {
-  const threads = threadsToKeep(saved?.derived.devices, { sliceRows: config.sliceRows, workers });
-  return resumedMachine(saved?.machine ?? {}, explicit, threads);
-}
-
 interface Start extends LocalWorkersView {
   workers: number;
   distributed: DistributedRun;
@@ -110,11 +104,30 @@ function startWorkers(port: number, start: Start): LocalWorkers {
   return startLocalWorkers(workers, `ws://${HOST}:${port}`, machine, { codeModel, log });
 }
 
-/** Aborts `failures` when a worker fails before the run has started, and when all workers have ended. */
+/** Says after the loss of a worker, which is not replaced, with how many the run continues and how to start another. */
+function suggestWorkers({ live, display }: RunPanel, command: string): void {
+  live.subscribe((update) => {
+    if (update.type !== "event" || !["lost", "dropped"].includes(update.event.kind)) return;
+    const left = connectedWorkers(live);
+    if (live.snapshot().run === undefined || left === 0) return;
+    display.line(`the run continues with ${counted(left, "worker")}; start another with: ${command}`);
+  });
+}
+
+const connectedWorkers = (live: LiveRun) => live.snapshot().workers.filter((worker) => !hasLeft(worker)).length;
+
+/**
+ * Aborts `failures` when a worker fails before the run has started, and when all workers have ended and none that was
+ * started by hand is connected.
+ */
 function abortOnFailure({ firstFailure, allEnded }: LocalWorkers, live: LiveRun, failures: AbortController): void {
   const abort = (error: Error) => failures.abort(new StopReason({ type: "failure", error }));
   void firstFailure.then((error) => {
     if (live.snapshot().run === undefined) abort(error);
   });
-  void allEnded.then(abort);
+  void allEnded.then((error) => {
+    const abortIfNoneIsLeft = () => connectedWorkers(live) === 0 && abort(error);
+    abortIfNoneIsLeft();
+    live.subscribe(abortIfNoneIsLeft);
+  });
 }

@@ -25,6 +25,11 @@ export class Participant {
     return this.#state.warmUp();
   }
 
+  /** Number of steps that the held weights have; undefined if they are not those of the run. */
+  get doneSteps(): number | undefined {
+    return this.#state.step;
+  }
+
   /** Returns the held state as a restarted coordinator needs it: the run and its number of updates. */
   heldState(run: string): { run: string; step: number } | undefined {
     const { step } = this.#state;

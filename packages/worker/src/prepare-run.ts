@@ -1,5 +1,5 @@
 /** Prepares the run that a coordinator's `welcome` describes, with this machine's model file, data and limits. */
-import { type ExplicitOptions, type MachineOptions, makeConfig } from "@lockstep/config";
+import { type ExplicitOptions, type MachineOptions, makeConfig, type RunConfig } from "@lockstep/config";
 import type { RecordSupply } from "@lockstep/dataset";
 import type { Engine } from "@lockstep/engine";
 import { excerpt, LockstepError } from "@lockstep/errors";
@@ -18,6 +18,11 @@ export interface PrepareOptions {
   log: (line: string) => void;
 }
 
+/** Returns the options of the run. @throws LockstepError ERR_OPTION */
+export function runConfigOf({ config }: Pick<MessageOf<"welcome">, "config">): RunConfig {
+  return makeConfig(config as ExplicitOptions);
+}
+
 /**
  * Prepares the run that a coordinator has described.
  *
@@ -28,10 +33,11 @@ export interface PrepareOptions {
 export async function prepareRun(
   { model, dataDir, maxRows, machine, log }: PrepareOptions,
   engine: Engine,
-  { config, spec, codeModel, supplied }: MessageOf<"welcome">,
+  welcome: MessageOf<"welcome">,
   fetch: RecordSupply["fetch"],
 ): Promise<PreparedRun> {
-  const runConfig = makeConfig(config as ExplicitOptions);
+  const { spec, codeModel, supplied } = welcome;
+  const runConfig = runConfigOf(welcome);
   if (codeModel && model === undefined) {
     throw new LockstepError(
       "ERR_MODEL_CODE",

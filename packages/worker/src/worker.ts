@@ -4,14 +4,14 @@ import type { MachineOptions } from "@lockstep/config";
 import { type Engine, startEngine } from "@lockstep/engine";
 import { knownError, LockstepError, messageOf } from "@lockstep/errors";
 import type { MessageOf } from "@lockstep/gradient-sync";
-import { type Resources, withResources } from "@lockstep/run";
+import { counted, makeSchedule, type Resources, withResources } from "@lockstep/run";
 import type { PreparedRun } from "@lockstep/training";
 import type { Connection } from "./connection/connection.ts";
 import { Dismissed, Inbox } from "./connection/inbox.ts";
 import { isBusy, isTransient, Reconnection, type ReconnectionOptions } from "./connection/reconnection.ts";
 import { helloMessage, readyMessage } from "./introduction.ts";
 import { Participant } from "./participant.ts";
-import { type PrepareOptions, prepareRun } from "./prepare-run.ts";
+import { type PrepareOptions, prepareRun, runConfigOf } from "./prepare-run.ts";
 
 /** Options of a worker. */
 export interface WorkerOptions extends ReconnectionOptions, PrepareOptions {
@@ -30,12 +30,15 @@ export interface WorkerOptions extends ReconnectionOptions, PrepareOptions {
  * @throws LockstepError the reason why the coordinator refused this worker, or what is missing on this machine
  */
 export async function work(connection: Connection, options: WorkerOptions): Promise<void> {
-  try {
-    await withResources((resources) => new Worker(connection, options, resources).run());
-  } catch (error) {
-    if (!(error instanceof Dismissed)) throw error;
-    options.log(options.signal.aborted ? "this worker has left the run" : "the coordinator has ended the run");
-  }
+  await withResources(async (resources) => {
+    const worker = new Worker(connection, options, resources);
+    try {
+      await worker.run();
+    } catch (error) {
+      if (!(error instanceof Dismissed)) throw error;
+      options.log(worker.lastLine());
+    }
+  });
 }
 
 /** The run of a worker. It stays prepared while the coordinator is away. */
@@ -43,6 +46,8 @@ interface JoinedRun {
   id: string;
   prepared: PreparedRun;
   participant: Participant;
+  /** Number of steps of the whole run, by the options of its last `welcome`. */
+  steps: number;
 }
 
 /** `joining` until the coordinator sends `welcome`, then `joined` until the connection ends. */
@@ -87,6 +92,15 @@ class Worker {
     }
   }
 
+  /** Returns the last line of a worker that is dismissed; a coordinator also releases its workers when it stops. */
+  lastLine(): string {
+    if (this.#options.signal.aborted) return "this worker has left the run";
+    const { participant, steps } = this.#run ?? {};
+    const done = participant?.doneSteps ?? 0;
+    if (done === steps) return `the run is finished: all ${counted(done, "step")} are done`;
+    return `the coordinator has released this worker after ${counted(done, "step")}`;
+  }
+
   /** Joins the run and serves the coordinator until the connection ends. */
   async #joinAndServe(engine: Engine): Promise<never> {
     const { coordinator, log } = this.#options;
@@ -98,7 +112,9 @@ class Worker {
     const welcome = await inbox.nextOfType("welcome");
     this.#state = "joined";
     connection.heartbeat(welcome.heartbeatMs);
-    const { prepared, participant } = await this.#joinedRun(welcome, engine);
+    const run = await this.#joinedRun(welcome, engine);
+    const { prepared, participant } = run;
+    run.steps = makeSchedule(runConfigOf(welcome), prepared.thread.meta).steps;
     connection.send(await readyMessage(prepared, welcome.config, connection));
     log(`${this.#name} joined ${coordinator}`);
     return participant.serve(connection, inbox);
@@ -116,7 +132,7 @@ class Worker {
     this.#resources.add(() => prepared.thread.close());
     const participant = new Participant(prepared, log);
     this.#resources.add(() => participant.dispose());
-    this.#run = { id: welcome.run, prepared, participant };
+    this.#run = { id: welcome.run, prepared, participant, steps: 0 };
     if (engine.device.kind === "gpu") await warmUp(participant, log);
     return this.#run;
   }

@@ -32,11 +32,11 @@ export async function train(
       : { type: "resume", dir: resume, explicit };
   const machine = machineOptions(options);
   const view = { display: displayOn(process.stdout, log), dashboard, unsavedFlags };
-  const { nextStepsLine, trainInProcess } = await import("@lockstep/trainer");
-  const trainWithWorkers = async () => {
-    const loaded = await import("@lockstep/trainer/with-workers");
-    return loaded.trainWithWorkers(workers, request, machine, { ...view, log });
-  };
-  const { dir } = workers === 1 ? await trainInProcess(request, machine, view) : await trainWithWorkers();
-  if (process.exitCode === undefined) view.display.line(nextStepsLine(dir));
+  if (workers === 1) {
+    const { trainInProcess } = await import("@lockstep/trainer");
+    await trainInProcess(request, machine, view);
+  } else {
+    const { trainWithWorkers } = await import("@lockstep/trainer/with-workers");
+    await trainWithWorkers(workers, request, machine, { ...view, log });
+  }
 }

@@ -1,18 +1,29 @@
 /** Trains with one worker, in a fresh process of the trainer's program. */
 import { spawn } from "node:child_process";
+import { createInterface } from "node:readline";
 import { LockstepError } from "@lockstep/errors";
 import type { Cleanup } from "../cleanup.ts";
 
+/** A training, and where its log goes. */
+export interface AloneTraining {
+  /** Path of the trainer's program. */
+  program: string;
+  /** Parsed options of `train`. */
+  options: Record<string, unknown>;
+  /** Receives each line of the log in the JSON format. */
+  onLine: (line: string) => void;
+}
+
 /**
- * Trains with these parsed options of `train`. The process ends with this one at the latest.
+ * Trains in a process that ends with this one at the latest.
  *
- * @param program path of the trainer's program
  * @throws LockstepError ERR_VERIFY if the training fails, after it has printed the reason
  */
-export async function trainAlone(program: string, options: Record<string, unknown>, cleanup: Cleanup): Promise<void> {
-  const words = [...process.execArgv, program, "train", "--no-dashboard", ...wordsOf(options)];
-  const child = spawn(process.execPath, words, { stdio: ["ignore", "ignore", "inherit"] });
+export async function trainAlone({ program, options, onLine }: AloneTraining, cleanup: Cleanup): Promise<void> {
+  const words = [...process.execArgv, program, "train", "--no-dashboard", "--log", "json", ...wordsOf(options)];
+  const child = spawn(process.execPath, words, { stdio: ["ignore", "pipe", "inherit"] });
   cleanup.add(() => child.kill("SIGKILL"));
+  createInterface(child.stdout).on("line", onLine);
   await new Promise<void>((resolve, reject) => {
     const fail = (how: string) => reject(new LockstepError("ERR_VERIFY", `A training run ${how}.`));
     child.on("error", ({ message }) => fail(`could not be started: ${message}`));

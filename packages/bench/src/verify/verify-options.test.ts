@@ -27,7 +27,6 @@ test("one worker has as many threads as each of several", () => {
 });
 
 test.each([
-  [{ workers: 1 }, "Expected --workers to be at least 2, got 1."],
   [{ workers: 2, wire: "bf16" }, "Expected --wire fp32, got bf16"],
   [{ workers: 2, lr: "x" }, "Expected --lr to be"],
 ])("a training that cannot be verified is refused before anything starts: %j", (options, message) => {

@@ -1,13 +1,8 @@
 /** Parses the options of `pnpm verify`: the training to repeat, and the number of workers. */
 import { type ExplicitOptions, explicitRunOptions, machineOptions, makeConfig, type RunConfig } from "@lockstep/config";
-import type { VerifyOptions } from "@lockstep/config/programs";
+import { type VerifyOptions, verifyDefaults } from "@lockstep/config/programs";
 import { usableCores } from "@lockstep/engine/cores";
 import { LockstepError } from "@lockstep/errors";
-
-const DEFAULTS = { dataset: "shapes", maxSteps: "10", test: false, trainFraction: "1" };
-/** Defaults with free slices: differences from rounding take some steps to show. */
-const FREE_DEFAULTS = { ...DEFAULTS, maxSteps: "50" };
-const SLICE_ROWS = 8;
 
 /** A training, for one worker and for several. */
 export interface VerifiedTraining {
@@ -22,11 +17,10 @@ export interface VerifiedTraining {
 /**
  * Returns the training that the options describe.
  *
- * @throws LockstepError ERR_OPTION for an invalid option, fewer than two workers, or a lossy wire format
+ * @throws LockstepError ERR_OPTION for an invalid option, or a lossy wire format
  */
 export function verifiedTraining(options: VerifyOptions & Record<string, unknown>): VerifiedTraining {
   const { workers, freeSlices = false } = options;
-  if (workers < 2) throw new LockstepError("ERR_OPTION", `Expected --workers to be at least 2, got ${workers}.`);
   const runOptions = trainingOptions(options, freeSlices);
   const config = makeConfig(runOptions);
   if (config.wire !== "fp32") {
@@ -37,7 +31,6 @@ export function verifiedTraining(options: VerifyOptions & Record<string, unknown
 }
 
 function trainingOptions(options: Record<string, unknown>, freeSlices: boolean): ExplicitOptions {
-  const typed = explicitRunOptions(options);
-  if (freeSlices) return { ...FREE_DEFAULTS, ...typed, sliceRows: undefined };
-  return { ...DEFAULTS, ...typed, sliceRows: typed.sliceRows ?? String(SLICE_ROWS) };
+  const all = { ...verifyDefaults(freeSlices), ...explicitRunOptions(options) };
+  return freeSlices ? { ...all, sliceRows: undefined } : all;
 }

@@ -9,12 +9,14 @@ import { join } from "node:path";
 import type { MachineOptions, RunConfig } from "@lockstep/config";
 import type { VerifyOptions } from "@lockstep/config/programs";
 import { LockstepError } from "@lockstep/errors";
+import { type Display, displayOn } from "@lockstep/run";
 import type { LiveRun } from "@lockstep/run/live";
 import { temporaryDir, withCleanup } from "../cleanup.ts";
 import { compareRuns, lossTable, verdictOf } from "./comparison.ts";
 import { trainAlone } from "./train-alone.ts";
 import { readTrainedRun } from "./trained-run.ts";
 import { verifiedTraining } from "./verify-options.ts";
+import { VerifyReport } from "./verify-report.ts";
 
 /** A training with several workers. */
 export interface TeamTraining {
@@ -23,6 +25,8 @@ export interface TeamTraining {
   /** Run folder to write. */
   out: string;
   machine: MachineOptions;
+  /** Receives the progress. Everything else that the run prints is left out. */
+  display: Display;
   /** Receives the worker processes and the live state of the run. */
   onStarted(processes: { kill(index: number): void }, live: LiveRun): void;
 }
@@ -35,7 +39,7 @@ export interface VerifyProgram {
 }
 
 /**
- * Trains twice, and prints both losses and the verdict.
+ * Trains twice, and prints the engine, a line for each run, both losses and the verdict.
  *
  * @throws LockstepError ERR_OPTION, or ERR_VERIFY if the runs differ or a training fails
  */
@@ -48,12 +52,18 @@ export async function verify(
   await withCleanup(async (cleanup) => {
     const { dir } = temporaryDir(cleanup);
     const [alone, together] = [join(dir, "alone"), join(dir, "together")];
-    await trainAlone(path, { ...runOptions, ...machine, out: alone }, cleanup);
+    const report = new VerifyReport(displayOn(process.stdout, "text"));
+    cleanup.add(() => report.close());
+    report.line("training with 1 worker");
+    const trainOptions = { ...runOptions, ...machine, out: alone };
+    await trainAlone({ program: path, options: trainOptions, onLine: (line) => report.childLine(line) }, cleanup);
+    report.line(`training with ${workers} workers`);
     const victim = new Victim(workers - 1);
     const onStarted: TeamTraining["onStarted"] = (processes, live) => {
-      if (kill) victim.killHalfway(processes, live);
+      if (kill) victim.killHalfway(processes, live, (line) => report.line(line));
     };
-    await trainTogether({ workers, config, out: together, machine, onStarted });
+    await trainTogether({ workers, config, out: together, machine, display: report.progressDisplay, onStarted });
+    report.close();
     if (kill) victim.assertKilled();
     const [one, several] = [readTrainedRun(alone), readTrainedRun(together)];
     console.log(lossTable(one, several, workers));
@@ -71,14 +81,14 @@ class Victim {
   }
 
   /** Kills the worker after half of the run's steps. */
-  killHalfway(processes: { kill(index: number): void }, live: LiveRun): void {
+  killHalfway(processes: { kill(index: number): void }, live: LiveRun, print: (line: string) => void): void {
     const unsubscribe = live.subscribe(() => {
       const { run, stepsDone } = live.snapshot();
       if (run === undefined || stepsDone < run.derived.steps / 2) return;
       unsubscribe();
       processes.kill(this.#index);
       this.#killed = true;
-      console.log(`killed worker-${this.#index} after ${stepsDone} of ${run.derived.steps} steps`);
+      print(`killed worker-${this.#index} after ${stepsDone} of ${run.derived.steps} steps`);
     });
   }
 

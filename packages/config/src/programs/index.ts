@@ -3,4 +3,5 @@ export { type CoordinatorCommandOptions, type CoordinatorProgram, coordinatorPro
 export { type ListenCommandOptions, listenCommand } from "./listen-options.ts";
 export { trainerProgram, unsavedFlags } from "./trainer.ts";
 export type * from "./trainer-commands.ts";
+export { verifyDefaults } from "./verify-defaults.ts";
 export { type WorkerCommandOptions, workerProgram } from "./worker.ts";

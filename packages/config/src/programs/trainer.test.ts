@@ -38,6 +38,28 @@ test("options may have underscores in the place of dashes, and npm's -- is ignor
   });
 });
 
+test("--test is explicit, so that it can undo the --no-test of a resumed run", () => {
+  expect(explicitRunOptions(parse("train", "--resume", "r", "--test"))).toEqual({ test: true });
+  expect(explicitRunOptions(parse("train", "--no-test"))).toEqual({ test: false });
+});
+
+test("the help of verify states the defaults of verify", () => {
+  const help = defined(trainerProgram().commands.find((one) => one.name() === "verify")).helpInformation();
+  const stated = help.replace(/\s+/g, " ");
+  const defaults = ["shapes", "10, or 50 with --free-slices", "8, or none with --free-slices", "1"];
+  for (const value of defaults) expect(stated).toContain(`(default: ${value})`);
+  expect(stated).not.toContain("(default: cifar10)");
+});
+
+test("verify compares at least two workers with one", () => {
+  expect(() => parse("verify", "--workers", "1")).toThrow(
+    expect.objectContaining({
+      code: "ERR_OPTION",
+      message: expect.stringContaining('Expected a whole number of at least 2, got "1".'),
+    }),
+  );
+});
+
 test("only options that were given are explicit, also switches", () => {
   expect(explicitRunOptions(parse("train"))).toEqual({});
   expect(explicitRunOptions(parse("train", "--no-shuffle", "--allow-softmax"))).toEqual({

@@ -7,12 +7,14 @@ import {
   addScalingOptions,
   portNumber,
   positiveNumber,
+  severalWorkers,
 } from "../command-line.ts";
 import { runOptions } from "../options.ts";
 import { explicitFlags } from "../resume-line.ts";
 import { addBenchCommands } from "./bench.ts";
 import { finishProgram } from "./finish-program.ts";
 import type { TrainerCommands } from "./trainer-commands.ts";
+import { verifyDefaultTexts } from "./verify-defaults.ts";
 
 /** First port of the dashboard, and of the playground; others follow if it is taken. */
 const PORTS = { dashboard: 7080, playground: 7090 };
@@ -86,12 +88,12 @@ function addPredict(program: CommandUnknownOpts, commands?: TrainerCommands): vo
 }
 
 function addVerify(program: CommandUnknownOpts, commands?: TrainerCommands): void {
-  addMachineOptions(addRunOptions(program.command("verify")))
+  addMachineOptions(addRunOptions(program.command("verify"), verifyDefaultTexts))
     .description(
-      "train with one worker and with several, and compare the loss of each step and every weight; by default 10 steps on shapes in slices of 8, without a test",
+      "train with one worker and with several, and compare the loss of each step and every weight; without a test, unless --test is given",
     )
     .addOption(
-      new Option("--workers <n>", "number of workers to compare with one").argParser(positiveNumber).default(3),
+      new Option("--workers <n>", "number of workers to compare with one").argParser(severalWorkers).default(3),
     )
     .option("--free-slices", "let the slices depend on the workers, and allow for rounding")
     .option("--kill", "kill one worker halfway: the others must end with the same weights")

@@ -3,7 +3,16 @@ import { expect, test } from "vitest";
 import { trainerProgram } from "./trainer.ts";
 
 test.each([
-  [["train", "--epochs", "3"], "Unknown option '--epochs'. Add --help to list the options."],
+  [["train", "--rate", "3"], "Unknown option '--rate'. Add --help to list the options."],
+  [
+    ["train", "--epochs", "3"],
+    "Unknown option '--epochs'. (Did you mean --num-epochs?) Add --help to list the options.",
+  ],
+  [
+    ["train", "--threads-per-worker", "2"],
+    "Unknown option '--threads-per-worker'. (Did you mean one of --threads, --workers?) Add --help to list the options.",
+  ],
+  [["train", "--steps=3"], "Unknown option '--steps=3'. (Did you mean --max-steps?) Add --help to list the options."],
   [
     ["train", "--num-epoch", "3"],
     "Unknown option '--num-epoch'. (Did you mean --num-epochs?) Add --help to list the options.",

@@ -18,7 +18,7 @@ import { openDistributedRun } from "../run/open-run.ts";
 import { prepareEndpoint } from "./endpoint.ts";
 import { invite } from "./invitation.ts";
 import { refusalLog } from "./refusal-log.ts";
-import { stoppedLine } from "./stopped-line.ts";
+import { stoppedCoordinatorLine } from "./stopped-line.ts";
 
 /** Returns the options of the run. @throws LockstepError ERR_OPTION */
 function givenOptions(options: CoordinatorCommandOptions): ExplicitOptions {
@@ -68,6 +68,6 @@ async function main(words: string[], program: CoordinatorProgram, resources: Res
   if (outcome.end === "finished") return;
   const stopped = { dir: distributed.run.folder.dir, port: listeningAt, isTerminal: display.isTerminal };
   if (outcome.end === "not begun") display.line("stopped before the run started");
-  else display.line(stoppedLine(program, { ...stopped, steps: outcome.steps }));
+  else display.line(stoppedCoordinatorLine(program, { ...stopped, done: outcome.stopped }));
   process.exitCode = outcome.status;
 }

@@ -3,7 +3,7 @@ import { tidyArguments } from "@lockstep/config";
 import { coordinatorProgram } from "@lockstep/config/programs";
 import { defined } from "@lockstep/testing";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { stoppedLine } from "./stopped-line.ts";
+import { stoppedCoordinatorLine } from "./stopped-line.ts";
 
 beforeEach(() => vi.stubEnv("LOCKSTEP_TOKEN", undefined));
 afterEach(() => vi.unstubAllEnvs());
@@ -12,7 +12,8 @@ function stopped(words: string, { port = 7077, isTerminal = true } = {}): string
   const program = coordinatorProgram().parse(tidyArguments(["coordinator", ...words.split(" ")]).slice(1), {
     from: "user",
   });
-  const line = stoppedLine(program, { dir: "runs/a", steps: 7, port, isTerminal });
+  const done = { steps: 7, allSteps: 9, test: true };
+  const line = stoppedCoordinatorLine(program, { dir: "runs/a", done, port, isTerminal });
   return line.replace("stopped after 7 steps; continue with: ", "");
 }
 

@@ -2,7 +2,7 @@
 import { explicitFlags, type OptionName, optionNames, resumeLine } from "@lockstep/config";
 import type { CoordinatorCommandOptions, CoordinatorProgram } from "@lockstep/config/programs";
 import { DEFAULT_PORT } from "@lockstep/gradient-sync";
-import { counted } from "../run/wording.ts";
+import { type StoppedRun, stoppedLine } from "@lockstep/run";
 import { tokenWord } from "./joining-lines.ts";
 
 /** Options that the run's folder stores or that name it, and the token, which a list of processes must not show. */
@@ -16,14 +16,14 @@ const LEFT_OUT: readonly (keyof CoordinatorCommandOptions | OptionName)[] = [
  *
  * @param port the port on which the coordinator listened, where workers that hold the weights try to reconnect
  */
-export function stoppedLine(
+export function stoppedCoordinatorLine(
   program: CoordinatorProgram,
-  { dir, steps, port, isTerminal }: { dir: string; steps: number; port: number; isTerminal: boolean },
+  { dir, done, port, isTerminal }: { dir: string; done: StoppedRun; port: number; isTerminal: boolean },
 ): string {
   const { token, port: typedPort } = program.opts();
   const words = explicitFlags(program, LEFT_OUT);
   if (typedPort === undefined && port !== DEFAULT_PORT) words.push("--port", String(port));
   const environment = token === undefined ? [] : [tokenWord(token, isTerminal)];
   const command = [...environment, resumeLine("pnpm coordinator", dir, words)].join(" ");
-  return `stopped after ${counted(steps, "step")}; continue with: ${command}`;
+  return stoppedLine(done, command);
 }

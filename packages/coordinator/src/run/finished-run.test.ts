@@ -2,7 +2,15 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type ExplicitOptions, makeConfig } from "@lockstep/config";
-import { createRunFolder, lineDisplay, newRunId, openPanel, type RunFolder, StopReason } from "@lockstep/run";
+import {
+  createRunFolder,
+  lineDisplay,
+  newRunId,
+  nextStepsLine,
+  openPanel,
+  type RunFolder,
+  StopReason,
+} from "@lockstep/run";
 import { derivedForTests } from "@lockstep/run/testing";
 import { temporaryFolder } from "@lockstep/testing";
 import { expect, test } from "vitest";
@@ -64,6 +72,7 @@ test("a resumed run of which nothing is left says where its results are and ends
       "steps:  3, 3 per epoch; 3 done",
       `weights: ${folder.weights("Tiny")}`,
       `charts:  ${join(folder.charts, "*.png")}`,
+      nextStepsLine(folder.dir),
     ],
   });
 });

@@ -1,16 +1,17 @@
 /** Starts or resumes a run with a team: decides from which step and with which weights, and prints the decision. */
 import { existsSync } from "node:fs";
 import { ARITHMETIC_VERSION } from "@lockstep/gradient-sync";
-import { prefixLine } from "@lockstep/model/files";
+import { DEFAULT_INIT, prefixLine } from "@lockstep/model/files";
 import {
   type Checkpoint,
+  counted,
   groupDevices,
   makeSchedule,
-  moduleSettingsLines,
   type ResumePoint,
   type RunSession,
   resumePointAt,
   type Schedule,
+  type StartedRun,
   type TrainingRun,
   tuneGarbageCollection,
 } from "@lockstep/run";
@@ -52,12 +53,14 @@ export async function startWithTeam(run: TeamRun, checkpoint: Checkpoint | undef
   const { schedule, from, source } = startOf(run, checkpoint);
   const { plan, mostWorkers } = planFor(run);
   const goesOn = existsSync(folder.metrics);
-  const resumeMessage = goesOn ? `resuming after ${from.step} steps, ${describeSource(source)}` : undefined;
+  const resumeMessage = goesOn ? `resuming after ${counted(from.step, "step")}, ${describeSource(source)}` : undefined;
   const facts = teamRunFacts(options.distributed.model, admission.first.ready);
   const machine = options.machine ?? saved?.machine ?? {};
+  const isFirstStart = session.panel.live.snapshot().run === undefined;
   const started = session.start({ facts, schedule, machine, ...teamNumerics(team), resumePoint: from, resumeMessage });
   admission.begin({ mostWorkers, onJoined: () => started.addDevices(teamNumerics(team).devices) });
-  printStart(run, source, resumeMessage);
+  if (isFirstStart) printHeader(started, run);
+  printSource(run, source, resumeMessage);
   const training = started.openTraining();
   await team.begin({ plan, source, sliceRows: config.sliceRows });
   return training;
@@ -92,15 +95,15 @@ function startOf({ options, session, team, admission }: TeamRun, checkpoint: Che
   return { schedule, from, source: stateSource({ checkpoint, state }, ready.stateDict) };
 }
 
-/** Prints where a resumed run continues, or how a new run treats the weights and compile options of its model. */
-function printStart({ session, admission }: TeamRun, source: StateSource, resumeMessage: string | undefined): void {
+function printHeader(started: StartedRun, { admission }: TeamRun): void {
+  const { ownWeights, tensors, compiled } = admission.first.ready;
+  const written = ownWeights?.written ?? 0;
+  started.printHeader({ written, total: tensors.length, defaultInit: DEFAULT_INIT, compiled });
+}
+
+/** Prints which names of a weights file were changed, and where a resumed run continues. */
+function printSource({ session }: TeamRun, source: StateSource, resumeMessage: string | undefined): void {
   const { display } = session.panel;
   if (source.from === "state" && source.prefix) display.line(prefixLine(source.prefix));
-  if (resumeMessage !== undefined) {
-    display.line(resumeMessage);
-    return;
-  }
-  const { ownWeights, tensors, compiled } = admission.first.ready;
-  const brought = { written: ownWeights?.written ?? 0, total: tensors.length, compiled };
-  for (const line of moduleSettingsLines(session.run.config, brought)) display.line(line);
+  if (resumeMessage !== undefined) display.line(resumeMessage);
 }

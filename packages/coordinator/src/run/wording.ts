@@ -1,9 +1,4 @@
-/** Formats counts and sizes for the lines that a coordinator prints. */
-
-/** Returns a count with its noun, "1 worker" or "2 workers". */
-export function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
-}
+/** Formats sizes for the lines that a coordinator prints. */
 
 /** Returns a size in the unit that fits it, such as "12.7 MB" or "3.4 kB". */
 export function formatBytes(bytes: number): string {

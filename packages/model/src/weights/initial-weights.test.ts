@@ -5,7 +5,8 @@ import { beforeAll, expect, test } from "vitest";
 import { alexnetCifar10 } from "../architectures/alexnet-cifar10.ts";
 import { buildModel } from "../spec/build.ts";
 import { layerNames, type ModelSpec } from "../spec/spec.ts";
-import { type Init, initialWeights } from "./initial-weights.ts";
+import type { Init } from "./init.ts";
+import { initialWeights } from "./initial-weights.ts";
 import { stateDictNames } from "./state-dict.ts";
 
 beforeAll(() => tf.setBackend("cpu"));

@@ -4,17 +4,12 @@ import type { tf } from "@lockstep/engine";
 import { defined, LockstepError } from "@lockstep/errors";
 import { elementCount } from "@lockstep/formats";
 import { hasTorchKernel, type Layer } from "../layers/layers.ts";
+import { DEFAULT_INIT, type Init } from "./init.ts";
 import { type PresetWeights, readPresetWeights } from "./preset-weights.ts";
 import { type DrawAt, drawAs, normal, uniformIn } from "./random-initializers.ts";
 import { fanInOf, isKernel, isTorchBias } from "./weight-roles.ts";
 import { weightShape } from "./weight-shape.ts";
 import { weightSource } from "./weight-sources.ts";
-
-/** The distribution from which initial weights are drawn; docs/models.md describes each. */
-export type Init = "pytorch" | "he" | "paper";
-
-/** The rule if the user chooses none. */
-export const DEFAULT_INIT: Init = "pytorch";
 
 /** Options of `initialWeights`. */
 export interface InitOptions {

@@ -5,8 +5,9 @@ import { appendLine } from "@lockstep/files";
 import type { Lease } from "@lockstep/files/lease";
 import { z } from "zod";
 import type { LiveRun } from "../live/live-run.ts";
-import { PHASE_NAMES, type PhaseName, type RunPhase } from "../live/phase.ts";
+import { PHASE_NAMES } from "../live/phase.ts";
 import { EVENT_KINDS, type RunEvent, type RunUpdate } from "../live/updates.ts";
+import { watchPhases } from "../live/watch-phases.ts";
 
 /** One line of the file: an event, or the phase that the run entered. */
 export type LoggedUpdate = Extract<RunUpdate, { type: "event" | "phase" }>;
@@ -61,30 +62,12 @@ export function parseEventLog(text: string): LoggedUpdate[] {
  */
 export function recordEvents(live: LiveRun, path: string, lease?: Pick<Lease, "assertHeld">): void {
   for (const event of readEvents(path)) live.apply({ type: "event", event });
-  let lastText = phaseText(live.snapshot().phase);
   live.subscribe((update) => {
-    if (update.type !== "event" && update.type !== "phase") return;
     if (update.type === "event") append(path, update.event, lease);
-    const { phase } = live.snapshot(); // events begin and end phases, too
-    if (phase === undefined || phaseText(phase) === lastText) return;
-    lastText = phaseText(phase);
-    append(path, phaseLine(phase), lease);
   });
-}
-
-/** Returns a phase's name in the file: idle, stepping and evaluating, which alternate several times a second, are one. */
-const loggedName = (name: PhaseName): PhaseName => (name === "idle" || name === "evaluating" ? "stepping" : name);
-
-function phaseText(phase: RunPhase | undefined): string | undefined {
-  if (phase === undefined) return undefined;
-  const name = loggedName(phase.name);
-  return phase.reason === undefined ? name : `${name}: ${phase.reason}`;
-}
-
-function phaseLine(phase: RunPhase): object {
-  const { name, sinceMs, reason } = phase;
-  const at = new Date(sinceMs).toISOString();
-  return { at, kind: "phase", text: phaseText(phase), phase: loggedName(name), reason };
+  watchPhases(live, ({ name: phase, sinceMs, reason, text }) => {
+    append(path, { at: new Date(sinceMs).toISOString(), kind: "phase", text, phase, reason }, lease);
+  });
 }
 
 function append(path: string, line: object, lease?: Pick<Lease, "assertHeld">): void {

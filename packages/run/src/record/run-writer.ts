@@ -14,6 +14,7 @@ import { type RunFolder, removeResults, removeTemporaries } from "../folder/run-
 import type { LiveRun } from "../live/live-run.ts";
 import type { EvaluateTask, Schedule, StepTask, Task } from "../schedule/schedule.ts";
 import type { ParameterState, StateCapture, StepTotals } from "../team.ts";
+import { counted } from "../terminal/counted.ts";
 import type { Display } from "../terminal/display.ts";
 import { epochLine, resultLines, testLine } from "../terminal/lines.ts";
 import { FlatLoss, flatLossLine } from "./flat-loss.ts";
@@ -194,7 +195,7 @@ export class RunWriter {
       const [tensors] = await Promise.all([state.read(), before]);
       lease?.assertHeld();
       await saveCheckpoint(folder.checkpoints, { ...head, tensors }, { keep: config.keep, lease });
-      live?.event(`checkpoint after ${head.step} steps`, "checkpoint");
+      live?.event(`checkpoint after ${counted(head.step, "step")}`, "checkpoint");
     } catch (error) {
       if (error instanceof LockstepError && error.code === "ERR_STATE_LOST") this.isCheckpointDue = true;
       else this.#failure ??= error;

@@ -10,6 +10,8 @@ export interface Display {
   readonly isTerminal: boolean;
   /** Prints a line. @param fields further fields of the JSON format; text shows none of them */
   line(text: string, fields?: LineFields): void;
+  /** Prints a line that only the JSON format has. @default it is left out */
+  record?(text: string, fields: LineFields): void;
   progress(progress: Progress): void;
   /** Removes the progress bar, if there is one. */
   close(): void;
@@ -21,8 +23,13 @@ const LINE_EVERY_MS = 10_000;
 /** Returns a display with a bar on a terminal, and with lines elsewhere; with `--log json`, one object per line. */
 export function displayOn(stream: NodeJS.WriteStream, format: LogFormat): Display {
   const write = (text: string) => void stream.write(`${text}\n`);
-  if (format === "json") return lineDisplay((text, fields) => write(jsonLine(text, fields)));
+  if (format === "json") return jsonDisplay(write);
   return stream.isTTY ? barDisplay(stream) : lineDisplay(write);
+}
+
+function jsonDisplay(write: (line: string) => void): Display {
+  const line: Display["line"] = (text, fields) => write(jsonLine(text, fields));
+  return { ...lineDisplay(line), record: line };
 }
 
 /** Returns a display that prints progress as a line every 10 s, for output that is not a terminal. */

@@ -1,7 +1,7 @@
 /** Tests the lines that a run prints about epochs and the test. */
 import { expect, test } from "vitest";
 import type { EpochRow } from "../folder/metrics.ts";
-import { epochLine, testLine } from "./lines.ts";
+import { epochLine, stoppedLine, testLine } from "./lines.ts";
 
 const row: EpochRow = {
   type: "epoch",
@@ -24,4 +24,15 @@ test("the line of an epoch without validation has no eval columns", () => {
 
 test("the test's line has the same columns", () => {
   expect(testLine({ loss: 1.2341, accuracy: 0.701234 })).toBe("[Test ] loss: 1.234 acc: 70.123%");
+});
+
+const command = "pnpm train --resume runs/a";
+
+test.each([
+  [1, true, "stopped after 1 step"],
+  [7, true, "stopped after 7 steps"],
+  [150, true, "stopped before the test; all 150 steps are done"],
+  [150, false, "stopped before the last validation; all 150 steps are done"],
+])("a run that is stopped says what is done: %i steps, test %s", (steps, isTested, how) => {
+  expect(stoppedLine({ steps, allSteps: 150, test: isTested }, command)).toBe(`${how}; continue with: ${command}`);
 });

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { EpochRow, TestRow } from "../folder/metrics.ts";
 import type { RunFolder } from "../folder/run-folder.ts";
 import type { Schedule } from "../schedule/schedule.ts";
+import { counted } from "./counted.ts";
 
 /** `[Epoch   1] train_loss: 1.946 train_acc: 25.800% eval_loss: 1.634 eval_acc: 40.900%` */
 export function epochLine({ epoch, trainLoss, trainAccuracy, evalLoss, evalAccuracy }: EpochRow): string {
@@ -30,6 +31,25 @@ export function stepsLine(
 /** Returns the lines with the paths of the results of a finished run. */
 export function resultLines(folder: Pick<RunFolder, "weights" | "charts">, modelName: string): string[] {
   return [`weights: ${folder.weights(modelName)}`, `charts:  ${join(folder.charts, "*.png")}`];
+}
+
+/** How far a run has come that is asked to stop. */
+export interface StoppedRun {
+  /** Number of steps that it has made, of `allSteps`. */
+  steps: number;
+  allSteps: number;
+  /** Whether it ends with a test. */
+  test: boolean;
+}
+
+/** Returns the line of a run that stops before its end. @param command continues it */
+export function stoppedLine({ steps, allSteps, test }: StoppedRun, command: string): string {
+  const missing = test ? "the test" : "the last validation";
+  const how =
+    steps < allSteps
+      ? `stopped after ${counted(steps, "step")}`
+      : `stopped before ${missing}; all ${counted(steps, "step")} are done`;
+  return `${how}; continue with: ${command}`;
 }
 
 function percent(fraction: number): string {

@@ -4,7 +4,7 @@ import { LockstepError } from "@lockstep/errors";
 import { defined } from "@lockstep/testing";
 import { expect, test, vi } from "vitest";
 import { displayOn } from "./display.ts";
-import { jsonLine, reportFailure } from "./log.ts";
+import { jsonLine, parseLogLine, reportFailure } from "./log.ts";
 
 test("a JSON line is one object with time, level, message and fields", () => {
   const time = new Date("2026-11-23T21:09:00.250Z");
@@ -33,6 +33,7 @@ test("with --log json lines and progress are objects, even on a terminal", () =>
   const terminal = Object.assign(stream, { isTTY: true }) as unknown as NodeJS.WriteStream;
   const display = displayOn(terminal, "json");
   display.line("a line");
+  display.record?.("stepping", { type: "phase", phase: "stepping" });
   display.progress({ step: 1, steps: 4, loss: 2.5, samplesPerSecond: 32, secondsLeft: 3 });
   display.close();
   const time = expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]{12}Z$/);
@@ -44,8 +45,15 @@ test("with --log json lines and progress are objects, even on a terminal", () =>
       .map((line) => JSON.parse(line)),
   ).toEqual([
     { time, level: "info", message: "a line" },
+    { time, level: "info", message: "stepping", type: "phase", phase: "stepping" },
     { time, level: "info", message: "step 1/4  loss 2.500  32.0 images/s  3 s left", ...progress },
   ]);
+});
+
+test("a JSON line is read back as the progress of a run or as a message", () => {
+  const progress = { step: 1, steps: 4, loss: 2.5, samplesPerSecond: 32, secondsLeft: 3 };
+  expect(parseLogLine(jsonLine("step 1/4", { type: "progress", ...progress }))).toMatchObject(progress);
+  expect(parseLogLine(jsonLine("engine: wasm", { level: "warn" }))).toBe("engine: wasm");
 });
 
 test("an error is reported with its code and ends the program with status 1, and a defect is thrown", () => {

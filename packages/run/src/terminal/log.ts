@@ -1,5 +1,7 @@
-/** Writes log lines as JSON, and the error that ends a program. */
+/** Writes and reads log lines as JSON, and reports the error that ends a program. */
 import { knownError } from "@lockstep/errors";
+import { z } from "zod";
+import type { Progress } from "../live/updates.ts";
 
 /** The values of `--log`. */
 export type LogFormat = "text" | "json";
@@ -9,8 +11,12 @@ export function logFormatOf(words: readonly string[]): LogFormat {
   return /--log[= ]json/.test(words.join(" ")) ? "json" : "text";
 }
 
-/** Fields of a JSON log line. `level` defaults to info; `type` says which other fields there are. */
+/**
+ * Fields of a JSON log line. `level` defaults to info; `type` says which other fields there are. `message` replaces a text
+ * of several lines.
+ */
 export interface LineFields {
+  message?: string;
   level?: "warn" | "error";
   type?: string;
   [name: string]: unknown;
@@ -19,6 +25,26 @@ export interface LineFields {
 /** Returns a log line as a JSON object. Numbers that are not finite become null. */
 export function jsonLine(message: string, fields: LineFields = {}, time = new Date()): string {
   return JSON.stringify({ time: time.toISOString(), level: "info", message, ...fields });
+}
+
+const progressSchema = z.object({
+  type: z.literal("progress"),
+  step: z.number(),
+  steps: z.number(),
+  loss: z
+    .number()
+    .nullable()
+    .transform((loss) => loss ?? Number.NaN),
+  samplesPerSecond: z.number(),
+  secondsLeft: z.number(),
+});
+const messageSchema = z.object({ message: z.string() });
+
+/** Parses a JSON log line. @returns the progress of a run, or the message of any other line */
+export function parseLogLine(line: string): Progress | string {
+  const value: unknown = JSON.parse(line);
+  const progress = progressSchema.safeParse(value);
+  return progress.success ? progress.data : messageSchema.parse(value).message;
 }
 
 /**

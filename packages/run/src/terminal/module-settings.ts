@@ -6,6 +6,8 @@ export interface ModuleSettings {
   /** Number of the model's `total` weights that its module loaded or set. */
   written: number;
   total: number;
+  /** The rule by which the other weights are drawn without --init. */
+  defaultInit: string;
   /** "the optimizer Adam and the loss meanSquaredError", if the module has compiled the model. */
   compiled?: string | undefined;
 }

@@ -1,5 +1,5 @@
 /** Loads everything that a local run needs, and checks whether it can be resumed. */
-import { type MachineOptions, resumedMachine } from "@lockstep/config";
+import type { MachineOptions } from "@lockstep/config";
 import { bitProperties } from "@lockstep/engine";
 import { LockstepError } from "@lockstep/errors";
 import { ARITHMETIC_VERSION } from "@lockstep/gradient-sync";
@@ -9,7 +9,7 @@ import {
   differentBitsLine,
   groupDevices,
   type RunInputs,
-  threadsToKeep,
+  resumedMachineOf,
 } from "@lockstep/run";
 import { isModelOf } from "../export/trained-model.ts";
 import type { InitialValues } from "../state.ts";
@@ -29,7 +29,7 @@ export const localNumerics = ({ engine }: PreparedRun) => ({
 });
 
 /**
- * Loads engine, model, data and weights. A resumed run keeps its number of threads if its bits depend on it.
+ * Loads engine, model, data and weights. A resumed run keeps its number of threads if it was given or its bits depend on it.
  *
  * @param onPrepared called with what the caller must close, as soon as it is open
  * @throws LockstepError ERR_MODEL_CHANGED if a resumed run had another model
@@ -41,8 +41,8 @@ export async function loadRun(
   onPrepared: (prepared: PreparedRun) => void,
 ): Promise<LoadedRun> {
   const { config, saved, checkpoint } = start;
-  const threads = threadsToKeep(saved?.derived.devices, { sliceRows: config.sliceRows, workers: 1 });
-  const machine = saved === undefined ? options : resumedMachine(saved.machine, options, threads);
+  const { machine, threadsLine } = resumedMachineOf(start, options);
+  if (threadsLine !== undefined) display.line(threadsLine);
   const prepared = await prepare(config, machine, display.line);
   onPrepared(prepared);
   if (saved !== undefined) {

@@ -1,6 +1,6 @@
 /** Starts workers on this machine. They end with this process at the latest. */
 import type { ChildProcess } from "node:child_process";
-import type { MachineOptions } from "@lockstep/config";
+import { type MachineOptions, shellWord } from "@lockstep/config";
 import { usableCores } from "@lockstep/engine/cores";
 import { LockstepError } from "@lockstep/errors";
 import type { LogFormat } from "@lockstep/run";
@@ -25,14 +25,15 @@ export function startLocalWorkers(
   { codeModel, log = "text" }: LocalWorkerOptions = {},
 ): LocalWorkers {
   const share = threads ?? Math.max(1, Math.floor(usableCores().usable / workers));
-  const options = ["--coordinator", url, "--threads", String(share), "--reconnect-ms", String(RECONNECT_MS)];
-  options.push("--log", log);
+  const options = ["--coordinator", url, "--threads", String(share)];
   if (codeModel !== undefined) options.push("--model", codeModel);
   if (backend !== undefined) options.push("--backend", backend);
+  const ownOptions = [...options, "--reconnect-ms", String(RECONNECT_MS), "--log", log];
   const children = Array.from({ length: workers }, (_, index) =>
-    startWorkerProcess(index, [...options, ...gpuOption(index, gpu)]),
+    startWorkerProcess(index, [...ownOptions, ...gpuOption(index, gpu)]),
   );
-  return new LocalWorkers(children);
+  const anyGpu = gpu === true ? ["--gpu"] : gpuOption(0, gpu);
+  return new LocalWorkers(children, ["pnpm", "worker", ...options, ...anyGpu].map(shellWord).join(" "));
 }
 
 /** Returns the option that gives each worker its own GPU, unless one GPU is named for all. */
@@ -47,10 +48,13 @@ export class LocalWorkers {
   readonly firstFailure: Promise<LockstepError>;
   /** Resolves when every worker has ended, for any reason, with the error that this is for a run under way. */
   readonly allEnded: Promise<LockstepError>;
+  /** The command that starts another worker by hand. */
+  readonly command: string;
   readonly #children: readonly ChildProcess[];
   readonly #ended: Promise<readonly (LockstepError | undefined)[]>;
 
-  constructor(children: readonly ChildProcess[]) {
+  constructor(children: readonly ChildProcess[], command: string) {
+    this.command = command;
     this.#children = children;
     const failures = children.map(failureOf);
     this.#ended = Promise.all(failures);

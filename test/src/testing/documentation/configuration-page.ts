@@ -8,6 +8,7 @@ import {
   portNumber,
   positiveNumber,
   runOptions,
+  severalWorkers,
   wholeNumber,
 } from "@lockstep/config";
 import { coordinatorProgram, trainerProgram, workerProgram } from "@lockstep/config/programs";
@@ -72,7 +73,7 @@ export function configurationPage(): string {
     section(RUN.title, RUN_ABOUT, tableOf(["option", "default", "value", "meaning", "on resume"], runRows())),
     section(
       MACHINE.title,
-      "These options choose the device. `--resume` on one machine uses the saved values.",
+      "These options choose the device. `--resume` on one machine uses the saved values; [run-folder.md](run-folder.md#going-on) says when it keeps a number of threads that the machine has chosen.",
       optionTable(MACHINE.options),
     ),
     section(
@@ -93,13 +94,15 @@ const RUN_ABOUT =
   "These options define what a run computes. `--resume` uses the saved values; only the options marked in the last column may be given again.";
 
 function runRows(): string[][] {
-  return Object.values(runOptions).map((option) => {
+  return Object.values(runOptions).flatMap((option) => {
     const { flags, help, expected, default: value } = option;
     const { meaning, stated } = split(help);
     const switches = typeof value === "boolean";
     const shown = switches ? "off" : (stated ?? (value === undefined ? "none" : code(String(value))));
     const mayChange = "changeable" in option && option.changeable ? "may change" : "";
-    return [code(flags), shown, switches ? "a switch" : expected, meaning, mayChange];
+    const row = [code(flags), shown, switches ? "a switch" : expected, meaning, mayChange];
+    if (!("opposite" in option) || option.opposite === undefined) return [row];
+    return [row, [code(option.opposite.flags), "on", "a switch", option.opposite.help, mayChange]];
   });
 }
 
@@ -116,12 +119,13 @@ function leavesOf(command: CommandUnknownOpts, name: string): NamedCommand[] {
   );
 }
 
-/** Returns the section of a command: its own options, and which of the shared ones it has. */
+/** Returns the section of a command: its own options and defaults, and which of the shared options it has. */
 function commandSection({ name, command }: NamedCommand): string {
   const flags = command.options.map((option) => option.flags);
   const groups = SHARED.filter(({ options }) => options.every((option) => flags.includes(option.flags)));
-  const shared = groups.flatMap(({ options }) => options.map((option) => option.flags));
-  const own = command.options.filter((option) => !shared.includes(option.flags));
+  const key = ({ flags, description }: Option) => `${flags} ${description}`;
+  const shared = groups.flatMap(({ options }) => options.map(key));
+  const own = command.options.filter((option) => !shared.includes(key(option)));
   const links = groups.map(({ title }) => `[${title.toLowerCase()}](#${title.toLowerCase().replaceAll(" ", "-")})`);
   const words = command.registeredArguments.map((argument) => ` <${argument.name()}${argument.variadic ? "..." : ""}>`);
   const about = `${command.description()}.${links.length === 0 ? "" : ` Also takes ${listed(links.map((link) => `the ${link}`))}.`}`;
@@ -153,6 +157,9 @@ function valuesOf(option: Option): string {
   if (argChoices !== undefined) return argChoices.join(", ");
   if (isSwitch(option)) return "a switch";
   if (parseArg === positiveNumber) return "a whole number of at least 1";
+  if (parseArg === severalWorkers) return "a whole number of at least 2";
+  const ofRun = Object.values(runOptions).find((option) => option.flags === flags);
+  if (ofRun !== undefined) return ofRun.expected;
   if (parseArg === wholeNumber) return "a whole number";
   if (parseArg === portNumber) return "a port";
   if (flags.endsWith("-ms <ms>")) return "a whole number of at least 1";

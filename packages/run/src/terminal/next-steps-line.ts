@@ -1,4 +1,4 @@
-/** The last line of a finished training. */
+/** The last line of a finished run. */
 import { shellWord } from "@lockstep/config";
 
 /** Returns the line with the commands that use a finished run. */
