@@ -29,10 +29,21 @@ function linesOf(output: string): Line[] {
     });
 }
 
-test("a run on one machine logs its epochs and its test with their figures", async ({ folder }) => {
-  const { status, stdout, stderr } = await run(["train", ...tiny, "--out", join(folder, "run")]);
+/** Returns the names of the phases that a program has logged. */
+const phasesOf = (lines: Line[]) => lines.flatMap(({ type, phase }) => (type === "phase" ? [phase] : []));
+
+/** The facts of a run of two steps, as the object of its header has them. */
+const facts = { model: "Tiny", dataset: "shapes", trainSamples: 10_000, validationSamples: 0, steps: 2, doneSteps: 0 };
+
+test("a run on one machine logs its facts, its phases, its epochs and its test with their figures", async ({
+  folder,
+}) => {
+  const out = join(folder, "run");
+  const { status, stdout, stderr } = await run(["train", ...tiny, "--out", out]);
   expect([status, stderr]).toEqual([0, ""]);
   const lines = linesOf(stdout);
+  expect(lines.find(({ type }) => type === "run")).toMatchObject({ ...facts, folder: out });
+  expect(phasesOf(lines)).toEqual(["stepping", "over"]);
   expect(lines.find(({ type }) => type === "epoch")).toMatchObject({ epoch: 1, trainLoss: expect.any(Number) });
   expect(lines.find(({ type }) => type === "test")).toMatchObject({ samples: 2000, accuracy: expect.any(Number) });
 });
@@ -64,7 +75,19 @@ test.runIf(hasTerminals)(
     const [first, second] = await Promise.all([coordinator.finished, worker.finished]);
     expect([first.status, second.status, second.stderr]).toEqual([0, 0, ""]);
     expect(linesOf(first.stdout).some(({ message }) => message.includes("LOCKSTEP_TOKEN=… pnpm worker"))).toBe(true);
-    expect(linesOf(second.stdout).length).toBeGreaterThan(1);
+    assertLoggedRun(linesOf(first.stdout), linesOf(second.stdout), join(folder, "run"));
     expect(first.stdout + second.stdout).not.toContain("secret-of-this-test");
   },
 );
+
+/** Asserts that a coordinator has logged its folder, the facts of its run, its phases and its end, and a worker the end. */
+function assertLoggedRun(coordinator: Line[], worker: Line[], folder: string): void {
+  const headers = coordinator.filter(({ type }) => type === "folder" || type === "run");
+  expect(headers).toMatchObject([
+    { type: "folder", folder },
+    { type: "run", folder, ...facts },
+  ]);
+  expect(phasesOf(coordinator)).toEqual(["gathering", "starting", "stepping", "over"]);
+  expect(coordinator.at(-1)?.message).toMatch(/^next: {4}pnpm evaluate --run /);
+  expect(worker.at(-1)?.message).toBe("the run is finished: all 2 steps are done");
+}
