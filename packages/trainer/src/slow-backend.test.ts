@@ -1,6 +1,6 @@
 /** Tests the warning about a slow backend. */
 import { expect, test } from "vitest";
-import { slowBackendLine } from "./summary.ts";
+import { slowBackendLine } from "./slow-backend.ts";
 
 test("the warning about WebAssembly says what it costs and how to install native TensorFlow", () => {
   const skipped = [{ backend: "native", reason: "TensorFlow is not installed.", remedy: "Install Python." }];
