@@ -6,7 +6,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { BatchThread } from "@lockstep/dataset";
 import { knownError } from "@lockstep/errors";
-import { MAX_MESSAGE_BYTES, toStep } from "@lockstep/gradient-sync";
+import { MAX_MESSAGE_BYTES, toStep, toSubtreeId } from "@lockstep/gradient-sync";
 import { work } from "@lockstep/worker";
 import { connectOnThisThread } from "@lockstep/worker/testing";
 import { afterAll, expect, onTestFinished, test, vi } from "vitest";
@@ -24,7 +24,6 @@ import {
   type Script,
   scriptedCoordinator,
   sendState,
-  slice,
   start,
   welcome,
 } from "./testing/scripted-coordinator.ts";
@@ -92,10 +91,12 @@ test.for<[string, string, Script]>([
   ["skips a step", "ERR_MESSAGE_ORDER", afterReady(start, { ...assign, step: toStep(5) })],
   ["requests samples beyond the data", "ERR_SLICE", afterReady(start, { ...assign, start: 2 ** 40, end: 2 ** 40 + 4 })],
   [
-    "requests a slice that does not exist",
+    "requests a subtree that does not exist",
     "ERR_SLICE",
-    afterReady(start, { ...assign, slices: [slice], sliceSamples: [2, 2] }),
+    afterReady(start, { ...assign, attempts: [{ subtree: toSubtreeId(1), attempt: 0 }] }),
   ],
+  ["groups slices that do not exist", "ERR_SLICE", afterReady(start, { ...assign, subtreeSlices: [2] })],
+  ["groups no slices", "ERR_SLICE", afterReady(start, { ...assign, subtreeSlices: [1, 0] })],
   ["evaluates beyond the data", "ERR_SLICE", afterReady(start, evaluate(0, 2 ** 40))],
   ["evaluates nothing", "ERR_SLICE", afterReady(start, evaluate(9, 9))],
   ["commits a step that it did not assign", "ERR_MESSAGE_ORDER", afterReady(start, commit)],

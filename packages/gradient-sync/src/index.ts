@@ -28,7 +28,7 @@ export {
 export { ARITHMETIC_VERSION } from "./protocol/arithmetic.ts";
 export { assertValidReady, decodeFromCoordinator, decodeFromWorker, encode } from "./protocol/codec.ts";
 export { type FingerprintFacts, factsOf, fingerprintOf } from "./protocol/fingerprint.ts";
-export { type SliceId, type Step, toSliceId, toStep, toWorkerId, type WorkerId } from "./protocol/ids.ts";
+export { type Step, type SubtreeId, toStep, toSubtreeId, toWorkerId, type WorkerId } from "./protocol/ids.ts";
 export {
   CHUNK_BYTES,
   DEFAULT_PORT,
@@ -45,16 +45,18 @@ export {
   STATE_WINDOW,
 } from "./protocol/limits.ts";
 export {
+  type AttemptId,
   type Code,
   type CoordinatorMessage,
   type MessageOf,
-  type SliceAssignment,
   type TensorSpec,
   type WorkerMessage,
   workerName,
 } from "./protocol/messages.ts";
+export { assignedSubtrees, slicesIn } from "./reduction/assigned-subtrees.ts";
 export { BufferPool } from "./reduction/buffer-pool.ts";
 export type { Outgoing, RoundTask } from "./reduction/outgoing.ts";
-export type { SliceAttempts } from "./reduction/slice-attempts.ts";
 export { type Piece, StepAssembly } from "./reduction/step-assembly.ts";
 export { StepRound } from "./reduction/step-round.ts";
+export type { SubtreeAttempts, SubtreeRange } from "./reduction/subtree-attempts.ts";
+export { type Subtree, subtreesOf, TreeSum, treeSum } from "./reduction/tree-sum.ts";

@@ -104,7 +104,7 @@ export function differentBitsLine(
       `the version of Lockstep's arithmetic was ${arithmetic}, and is now ${now.arithmetic}`,
   ].filter((reason) => reason !== false);
   if (reasons.length === 0) return undefined;
-  const text = "the results differ in their last bits from those of an uninterrupted run";
+  const text = "the results may differ in their last bits from those of an uninterrupted run";
   const hasOtherThreads = other !== undefined && other.threads !== was.threads;
   const remedy = hasOtherThreads ? `; use --threads ${was.threads} for as many threads as before` : "";
   return `${text}: ${reasons.join("; ")}${remedy}`;

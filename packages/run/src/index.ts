@@ -45,7 +45,7 @@ export { writeTrace } from "./record/trace.ts";
 export { type ResumedMachine, resumedMachineOf } from "./resumed-machine.ts";
 export { RunSession } from "./run-session.ts";
 export { type EvaluateTask, makeSchedule, type Schedule, type StepTask, type Task } from "./schedule/schedule.ts";
-export { type PlannedSlice, planSlices } from "./schedule/slices.ts";
+export { type PlannedSlice, type PlannedSubtree, planSlices, planSubtrees } from "./schedule/slices.ts";
 export type { StartedRun } from "./started-run.ts";
 export { median } from "./statistics.ts";
 export {

@@ -5,6 +5,7 @@
 
 import { tf } from "@lockstep/engine";
 import { at } from "@lockstep/errors";
+import { TreeSum } from "@lockstep/gradient-sync";
 
 /**
  * The gradient of one weight tensor, summed over samples.
@@ -44,46 +45,51 @@ export interface Update extends SliceSums {
 /** A gradient of the global batch; `mean`, [in, out], is a precomputed `factoredMean` of the factors. */
 export type BatchGradient = Gradient | { form: "mean"; mean: tf.Tensor2D };
 
-/** Adds contributions in the given order, so the same slices give the same bits. Takes ownership of their tensors. */
+/** Returns the sum of the contributions of all slices, in slice order. Takes ownership of their tensors. */
 export function sumContributions(contributions: readonly Contribution[]): Contribution {
-  const first = at(contributions, 0);
-  if (contributions.length === 1) return first;
-  const total: Contribution = {
-    samples: sum(contributions.map(({ samples }) => samples)),
-    lossSum: sum(contributions.map(({ lossSum }) => lossSum)),
-    correct: sum(contributions.map(({ correct }) => correct)),
-    gradients: first.gradients.map((_, index) =>
-      sumGradients(contributions.map(({ gradients }) => at(gradients, index))),
-    ),
+  const sum = new TreeSum(addContributions);
+  for (const contribution of contributions) sum.add(contribution);
+  return sum.total();
+}
+
+/** Returns left + right. Takes ownership of their tensors. */
+export function addContributions(left: Contribution, right: Contribution): Contribution {
+  return {
+    samples: left.samples + right.samples,
+    lossSum: left.lossSum + right.lossSum,
+    correct: left.correct + right.correct,
+    gradients: left.gradients.map((gradient, index) => addGradients(gradient, at(right.gradients, index))),
   };
-  for (const contribution of contributions) disposeContribution(contribution);
-  return total;
+}
+
+/**
+ * Returns left + right; factors are stacked, with the rows of `left` first. Takes ownership of their tensors.
+ *
+ * @throws Error if their forms differ
+ */
+export function addGradients(left: Gradient, right: Gradient): Gradient {
+  const sum = plus(left, right);
+  disposeGradients([left, right]);
+  return sum;
+}
+
+// A backward pass, during which gradients may be added, disposes of all its tensors that are not kept.
+function plus(left: Gradient, right: Gradient): Gradient {
+  if (left.form === "dense" && right.form === "dense") {
+    return { form: "dense", sum: tf.keep(tf.add(left.sum, right.sum)) };
+  }
+  if (left.form === "factored" && right.form === "factored") {
+    const input = tf.keep(tf.concat2d([left.input, right.input], 0));
+    return { form: "factored", input, delta: tf.keep(tf.concat2d([left.delta, right.delta], 0)) };
+  }
+  throw new Error("Expected one form of a gradient in all slices, got both.");
 }
 
 /** Disposes of the tensors of a contribution. */
 export function disposeContribution({ gradients }: Update): void {
+  disposeGradients(gradients);
+}
+
+function disposeGradients(gradients: readonly BatchGradient[]): void {
   tf.dispose(gradients.map(({ form: _, ...tensors }) => tensors));
 }
-
-function sumGradients(gradients: Gradient[]): Gradient {
-  const dense = gradients.filter((gradient) => gradient.form === "dense");
-  if (dense.length === gradients.length) {
-    const sum = tf.tidy(() => dense.map(({ sum }) => sum).reduce((total, next) => tf.add(total, next)));
-    return { form: "dense", sum };
-  }
-  const factored = gradients.filter((gradient) => gradient.form === "factored");
-  if (factored.length !== gradients.length) throw new Error("Expected one form of a gradient in all slices, got both.");
-  return {
-    form: "factored",
-    input: tf.concat2d(
-      factored.map(({ input }) => input),
-      0,
-    ),
-    delta: tf.concat2d(
-      factored.map(({ delta }) => delta),
-      0,
-    ),
-  };
-}
-
-const sum = (values: number[]): number => values.reduce((total, value) => total + value, 0);

@@ -1,13 +1,10 @@
 /** Turns the gradients of slices into the update of a step. The training step does not know which kind it uses. */
-import { type PlannedSlice, planSlices, type StepTask } from "@lockstep/run";
-import { type Contribution, type Gradient, type SliceSums, sumContributions, type Update } from "./contribution.ts";
+import { TreeSum } from "@lockstep/gradient-sync";
+import { planSlices, type StepTask } from "@lockstep/run";
+import { addContributions, type Contribution, type Gradient, type SliceSums, type Update } from "./contribution.ts";
 
 /** Samples [start, end) of the epoch's order: a slice of the global batch. */
 export interface Slice {
-  /** Index among the slices of the step. */
-  slice: PlannedSlice["slice"];
-  /** Number of earlier attempts at this slice, by any worker. */
-  attempt: number;
   start: number;
   end: number;
 }
@@ -27,7 +24,7 @@ export interface Exchange {
    * disconnect, and ends when every slice of the step has been contributed.
    */
   slices(task: StepTask): AsyncIterable<Slice>;
-  /** Returns the receiver of a slice's gradients. */
+  /** Returns the receiver of the gradients of a slice, which `slices` has yielded last. */
   sink(slice: Slice): SliceSink;
   /**
    * Returns the sums over all slices of the step, in slice order. The caller owns the tensors until the next step, which
@@ -39,7 +36,7 @@ export interface Exchange {
 /** The exchange for a world size of 1: nothing leaves the device. */
 export class InMemoryExchange implements Exchange {
   readonly #sliceRows: number | undefined;
-  #contributions: Contribution[] = [];
+  readonly #sum = new TreeSum(addContributions);
 
   /** @param sliceRows samples of a slice; undefined for one slice per step */
   constructor(sliceRows?: number) {
@@ -47,22 +44,22 @@ export class InMemoryExchange implements Exchange {
   }
 
   async *slices({ start, end }: StepTask): AsyncGenerator<Slice> {
-    for (const slice of planSlices(start, end, 1, this.#sliceRows)) yield { ...slice, attempt: 0 };
+    yield* planSlices(start, end, 1, this.#sliceRows);
   }
 
-  sink({ slice }: Slice): SliceSink {
+  sink(): SliceSink {
     const gradients: Gradient[] = [];
     return {
       gradient: (index, gradient) => {
         gradients[index] = gradient;
       },
       done: async (sums) => {
-        this.#contributions[slice] = { ...sums, gradients };
+        this.#sum.add({ ...sums, gradients });
       },
     };
   }
 
   async update(): Promise<Contribution> {
-    return sumContributions(this.#contributions.splice(0));
+    return this.#sum.total();
   }
 }

@@ -1,6 +1,7 @@
 /** The training package: the gradients of a slice, the exchange, the update, and exports of the result. */
 export { Batches, type PredictRequest, plannedRequests } from "./batches.ts";
 export {
+  addGradients,
   type BatchGradient,
   type Contribution,
   disposeContribution,

@@ -52,7 +52,7 @@ export class SessionControl {
     return this.#sender.send(message, step, this.#state.snapshot());
   }
 
-  #logRejection({ slice, step, reason }: MessageOf<"rejected">): void {
-    this.#log(`the coordinator rejected this worker's gradients for slice ${slice} of step ${step}: ${reason}`);
+  #logRejection({ step, reason }: MessageOf<"rejected">): void {
+    this.#log(`the coordinator rejected this worker's gradients of step ${step}: ${reason}`);
   }
 }

@@ -43,26 +43,29 @@ function assertWeights(step: number | undefined, type: CoordinatorMessage["type"
  */
 export function assertAssign(assign: MessageOf<"assign">, step: number | undefined, { trainSamples }: Sizes): void {
   assertWeights(step, "assign");
-  const { start, end, sliceSamples } = assign;
+  const { start, end, sliceSamples, subtreeSlices } = assign;
   assert(assign.step === step, "ERR_MESSAGE_ORDER", `step ${step}, got step ${assign.step}`);
-  const rows = sliceSamples.reduce((total, samples) => total + samples, 0);
+  const rows = sum(sliceSamples);
   const what = `slices that cover samples [${start}, ${end}) of ${trainSamples}, got ${rows} samples`;
   assert(start < end && end <= trainSamples && rows === end - start, "ERR_SLICE", what);
-  assertSlices(assign, assign);
+  const slices = sum(subtreeSlices);
+  const subtrees = `subtrees of ${sliceSamples.length} slices, got ${slices} slices`;
+  assert(slices === sliceSamples.length && !subtreeSlices.includes(0), "ERR_SLICE", subtrees);
+  assertAttempts(assign, assign);
 }
 
-/** Checks slices against their step. @throws LockstepError ERR_SLICE if one is not among the step's slices */
-export function assertSlices(
-  { slices }: Pick<MessageOf<"assign">, "slices">,
-  { start, sliceSamples }: Pick<MessageOf<"assign">, "start" | "sliceSamples">,
+/** Checks attempts against their step. @throws LockstepError ERR_SLICE if one is not at a subtree of the step */
+export function assertAttempts(
+  { attempts }: Pick<MessageOf<"assign">, "attempts">,
+  { subtreeSlices }: Pick<MessageOf<"assign">, "subtreeSlices">,
 ): void {
-  let next = start;
-  const starts = [start, ...sliceSamples.map((samples) => (next += samples))];
-  for (const { slice, start, end } of slices) {
-    const isOfStep = slice < sliceSamples.length && start === starts[slice] && end === starts[slice + 1];
-    assert(isOfStep, "ERR_SLICE", `slices of its step, got samples [${start}, ${end}) as slice ${slice}`);
+  for (const { subtree } of attempts) {
+    const what = `an attempt at one of ${subtreeSlices.length} subtrees, got subtree ${subtree}`;
+    assert(subtree < subtreeSlices.length, "ERR_SLICE", what);
   }
 }
+
+const sum = (counts: readonly number[]) => counts.reduce((total, count) => total + count, 0);
 
 /** Checks a range of samples to evaluate. @throws LockstepError ERR_SLICE if the split has no such samples */
 export function assertEvaluate({ part: split, start, end }: MessageOf<"evaluate">, sizes: Sizes): void {

@@ -37,16 +37,16 @@ class SharedExchange implements Exchange {
 
   async *slices(task: StepTask): AsyncGenerator<Slice> {
     this.#round = this.#roundOf(task);
-    for (const slice of this.#round.planned) if (slice.worker === this.#worker) yield { ...slice, attempt: 0 };
+    yield* this.#round.planned.filter(({ worker }) => worker === this.#worker);
   }
 
-  sink({ slice }: Slice): SliceSink {
+  sink({ start }: Slice): SliceSink {
     const gradients: Gradient[] = [];
     return {
       gradient: (index, gradient) => {
         gradients[index] = gradient;
       },
-      done: async (sums) => defined(this.#round, "a round").add(slice, { ...sums, gradients }),
+      done: async (sums) => defined(this.#round, "a round").add(start, { ...sums, gradients }),
     };
   }
 
@@ -58,7 +58,8 @@ class SharedExchange implements Exchange {
 /** A step: the contributions so far, and their sum after the last slice. */
 class Round {
   readonly planned: PlannedSlice[];
-  readonly #contributions: Contribution[] = [];
+  /** Contributions by the first sample of their slice. */
+  readonly #contributions = new Map<number, Contribution>();
   readonly #total: Promise<Contribution>;
   #finish: (total: Contribution) => void = () => {};
   #missing: number;
@@ -75,10 +76,12 @@ class Round {
     });
   }
 
-  add(slice: number, contribution: Contribution): void {
-    this.#contributions[slice] = contribution; // in slice order, not in order of arrival
+  add(start: number, contribution: Contribution): void {
+    this.#contributions.set(start, contribution);
     this.#missing -= 1;
-    if (this.#missing === 0) this.#finish(sumContributions(this.#contributions));
+    if (this.#missing > 0) return;
+    // In slice order, not in order of arrival.
+    this.#finish(sumContributions(this.planned.map((slice) => defined(this.#contributions.get(slice.start)))));
   }
 
   /** Waits for all slices. Each reader owns the tensors that it receives. The last one disposes of the originals. */

@@ -11,8 +11,8 @@ import {
   type CoordinatorMessage,
   decodeFromCoordinator,
   encode,
-  toSliceId,
   toStep,
+  toSubtreeId,
   toWorkerId,
   type WorkerMessage,
 } from "@lockstep/gradient-sync";
@@ -42,8 +42,15 @@ export const HEAP_BYTES = 32 * 2 ** 20;
 
 /** Messages that the honest run does not contain. */
 const OTHERS: CoordinatorMessage[] = [
-  { type: "withdrawn", step: toStep(1), slice: toSliceId(0), attempt: 0, again: [0, 16] },
-  { type: "rejected", step: toStep(1), slice: toSliceId(0), attempt: 0, code: "ERR_NOT_FINITE", reason: "It is not." },
+  { type: "withdrawn", step: toStep(1), subtree: toSubtreeId(0), attempt: 0, again: [0, 16] },
+  {
+    type: "rejected",
+    step: toStep(1),
+    subtree: toSubtreeId(0),
+    attempt: 0,
+    code: "ERR_NOT_FINITE",
+    reason: "It is not.",
+  },
   { type: "refused", code: "ERR_STRIKES", reason: "Three times." },
   { type: "evaluate", request: 7, part: "validation", start: 0, end: 10 },
   { type: "welcome", workerId: toWorkerId(0), heartbeatMs: 1000, run: "r", config: {}, codeModel: false },

@@ -7,8 +7,8 @@ import {
   LINK_PROBES,
   MAX_MESSAGE_BYTES,
   type MessageOf,
-  toSliceId,
   toStep,
+  toSubtreeId,
   toWorkerId,
 } from "@lockstep/gradient-sync";
 import { openServer } from "@lockstep/transport";
@@ -102,12 +102,10 @@ export const assign: MessageOf<"assign"> = {
   start: 0,
   end: 4,
   learningRate: 0.1,
-  slices: [],
+  attempts: [],
   sliceSamples: [4],
+  subtreeSlices: [1],
 };
-
-/** The only slice of the first step. */
-export const slice = { slice: toSliceId(0), attempt: 0, start: 0, end: 4 };
 
 /** The commit of the first step. */
 export const commit: Scripted = {
@@ -125,7 +123,7 @@ const floats = (elements: number) => new Uint8Array(4 * elements);
 export const chunk: Scripted = {
   type: "update-chunk",
   step: toStep(0),
-  slice: toSliceId(0),
+  subtree: toSubtreeId(0),
   attempt: 0,
   part: 0,
   offset: 0,

@@ -8,12 +8,14 @@
 
 import { at } from "@lockstep/errors";
 import {
+  type AttemptId,
+  assignedSubtrees,
   decodeFromCoordinator,
   encode,
   fingerprintOf,
   MAX_MESSAGE_BYTES,
+  type MessageOf,
   PROTOCOL_VERSION,
-  type SliceAssignment,
   type Step,
   type WorkerMessage,
 } from "@lockstep/gradient-sync";
@@ -60,24 +62,33 @@ function simulateWorker(socket: WebSocket, worker: number): void {
       const speeds = { linkBytesPerSecond: 1e9, gemmFlopsPerSecond: 1e9 };
       send({ type: "ready", fingerprint: fingerprintOf(FACTS, "", {}), ...FACTS, ...speeds, topology: "{}" });
     }
-    if (message.type === "assign") for (const slice of message.slices) contribute(send, message.step, slice);
+    if (message.type === "assign") contributeAll(send, message);
   });
+}
+
+/** Sends a contribution for each assigned attempt. */
+function contributeAll(send: (message: WorkerMessage) => void, assign: MessageOf<"assign">): void {
+  const subtrees = assignedSubtrees(assign);
+  for (const attempt of assign.attempts) {
+    const { start, end } = at(subtrees, attempt.subtree);
+    contribute(send, assign.step, attempt, end - start);
+  }
 }
 
 function contribute(
   send: (message: WorkerMessage) => void,
   step: Step,
-  { slice, attempt, start, end }: SliceAssignment,
+  { subtree, attempt }: AttemptId,
+  samples: number,
 ): void {
-  const samples = end - start;
   for (const { part, offset, elements } of piecesOf(samples)) {
     const data = NUMBERS.subarray(0, 4 * elements);
-    send({ type: "gradient-chunk", step, slice, attempt, part, offset, packed: false, data });
+    send({ type: "gradient-chunk", step, subtree, attempt, part, offset, packed: false, data });
   }
   send({
     type: "contribution",
     step,
-    slice,
+    subtree,
     attempt,
     samples,
     lossSum: samples,

@@ -7,8 +7,8 @@ import {
   encode,
   encodeFloats,
   MAX_MESSAGE_BYTES,
-  toSliceId,
   toStep,
+  toSubtreeId,
   type WorkerMessage,
 } from "@lockstep/gradient-sync";
 import { openSocket } from "@lockstep/transport";
@@ -24,7 +24,7 @@ const config = { ...makeConfig({}) };
 const CHUNK: WorkerMessage = {
   type: "gradient-chunk",
   step: toStep(0),
-  slice: toSliceId(0),
+  subtree: toSubtreeId(0),
   attempt: 0,
   part: 0,
   offset: 0,

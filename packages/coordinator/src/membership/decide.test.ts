@@ -1,7 +1,7 @@
-/** Checks single decisions of a pure function: which workers are dropped, and who gets which slice. */
-import { toSliceId, toWorkerId, type WorkerId } from "@lockstep/gradient-sync";
+/** Checks single decisions of a pure function: which workers are dropped, and who gets which subtree. */
+import { toSubtreeId, toWorkerId, type WorkerId } from "@lockstep/gradient-sync";
 import { expect, test } from "vitest";
-import { decide, type Limits, type SliceView, type WorkerView } from "./decide.ts";
+import { decide, type Limits, type SubtreeView, type WorkerView } from "./decide.ts";
 
 const NOW = 1_000_000;
 const limits: Limits = { heartbeatMs: 1000, stallMs: 60_000 };
@@ -19,15 +19,15 @@ function worker(id: number, overrides: Partial<WorkerView> = {}): WorkerView {
   return { id: toWorkerId(id), owes: (overrides.openSamples ?? 0) > 0, ...idle, ...overrides };
 }
 
-/** A slice of 8 samples that nobody has tried. */
-function slice(number: number, overrides: Partial<SliceView> = {}): SliceView {
+/** A subtree of 8 samples that nobody has tried. */
+function subtree(number: number, overrides: Partial<SubtreeView> = {}): SubtreeView {
   const open = {
     attempts: [],
     openBecause: "its worker disconnected",
     excludedWorkers: new Set<WorkerId>(),
     nonFiniteWorkers: new Set<WorkerId>(),
   };
-  return { slice: toSliceId(number), samples: 8, ...open, ...overrides };
+  return { id: toSubtreeId(number), samples: 8, ...open, ...overrides };
 }
 
 /** An attempt that began `agoMs` ago, and was expected to take 80 ms. */
@@ -40,10 +40,11 @@ const attempt = (worker: number, agoMs = 0, expectedMs: number | undefined = 80)
 /** The ids of these workers. */
 const idsOf = (...workers: number[]) => new Set(workers.map(toWorkerId));
 
-const decided = (workers: WorkerView[], openSlices: SliceView[] = []) => decide(NOW, { workers, openSlices }, limits);
-const assigned = (workers: WorkerView[], openSlices: SliceView[]) =>
-  decided(workers, openSlices).flatMap((decision) =>
-    decision.type === "assign" ? [`${decision.slice} to ${decision.worker}`] : [],
+const decided = (workers: WorkerView[], openSubtrees: SubtreeView[] = []) =>
+  decide(NOW, { workers, openSubtrees }, limits);
+const assigned = (workers: WorkerView[], openSubtrees: SubtreeView[]) =>
+  decided(workers, openSubtrees).flatMap((decision) =>
+    decision.type === "assign" ? [`${decision.subtree} to ${decision.worker}`] : [],
   );
 
 test("a worker is dropped when it has been silent for more than three heartbeats, and not before", () => {
@@ -69,65 +70,65 @@ test("a worker is dropped once, for its silence, if it is silent and stalled", (
   expect(decided([silent])).toMatchObject([{ type: "drop", code: "ERR_SILENT" }]);
 });
 
-test("a worker is dropped whether it takes slices or not", () => {
+test("a worker is dropped whether it takes subtrees or not", () => {
   expect(decided([worker(0, { isEligible: false, heardMs: 0 })])).toMatchObject([{ type: "drop", worker: 0 }]);
 });
 
-test("a slice that nobody computes goes to a worker", () => {
+test("a subtree that nobody computes goes to a worker", () => {
   const reason = "its worker disconnected";
-  expect(decided([worker(3)], [slice(5)])).toEqual([{ type: "assign", slice: 5, worker: 3, reason }]);
+  expect(decided([worker(3)], [subtree(5)])).toEqual([{ type: "assign", subtree: 5, worker: 3, reason }]);
 });
 
-test("a slice that is being computed stays where it is", () => {
-  expect(decided([worker(0), worker(1)], [slice(0, { attempts: [attempt(0)] })])).toEqual([]);
+test("a subtree that is being computed stays where it is", () => {
+  expect(decided([worker(0), worker(1)], [subtree(0, { attempts: [attempt(0)] })])).toEqual([]);
 });
 
-test("a slice of a worker that is dropped goes on in the same decision, to another", () => {
+test("a subtree of a worker that is dropped goes on in the same decision, to another", () => {
   const silent = worker(0, { heardMs: NOW - 3500, openSamples: 8 });
-  expect(decided([silent, worker(1)], [slice(0, { attempts: [attempt(0)] })])).toEqual([
+  expect(decided([silent, worker(1)], [subtree(0, { attempts: [attempt(0)] })])).toEqual([
     { type: "drop", worker: 0, code: "ERR_SILENT", reason: "nothing was received from it for 3.5 s" },
-    { type: "assign", slice: 0, worker: 1, reason: "its worker was dropped" },
+    { type: "assign", subtree: 0, worker: 1, reason: "its worker was dropped" },
   ]);
 });
 
-test("a slice whose second worker is dropped stays with the first, if that one is not late", () => {
+test("a subtree whose second worker is dropped stays with the first, if that one is not late", () => {
   const silent = worker(1, { heardMs: 0 });
-  expect(assigned([worker(0), silent, worker(2)], [slice(0, { attempts: [attempt(0), attempt(1)] })])).toEqual([]);
+  expect(assigned([worker(0), silent, worker(2)], [subtree(0, { attempts: [attempt(0), attempt(1)] })])).toEqual([]);
 });
 
 test.each([
   ["3 s, if little was expected", 80, 3000],
   ["four times what was expected, if that is more", 1000, 4000],
-])("a slice is late after %s", (_, expectedMs, limitMs) => {
-  const tried = (agoMs: number) => [slice(0, { attempts: [attempt(0, agoMs, expectedMs)] })];
+])("a subtree is late after %s", (_, expectedMs, limitMs) => {
+  const tried = (agoMs: number) => [subtree(0, { attempts: [attempt(0, agoMs, expectedMs)] })];
   expect(decided([worker(0), worker(1)], tried(limitMs))).toEqual([]);
   const reason = `it has taken ${((limitMs + 100) / 1000).toFixed(1)} s so far, and was expected to take ${(expectedMs / 1000).toFixed(1)} s`;
   expect(decided([worker(0), worker(1)], tried(limitMs + 100))).toEqual([
-    { type: "assign", slice: 0, worker: 1, reason },
+    { type: "assign", subtree: 0, worker: 1, reason },
   ]);
 });
 
-test("a slice is never late if nobody knows how long it should take", () => {
+test("a subtree is never late if nobody knows how long it should take", () => {
   expect(
-    decided([worker(0), worker(1)], [slice(0, { attempts: [{ ...attempt(0, 10 ** 6), expectedMs: undefined }] })]),
+    decided([worker(0), worker(1)], [subtree(0, { attempts: [{ ...attempt(0, 10 ** 6), expectedMs: undefined }] })]),
   ).toEqual([]);
 });
 
-test("a slice that is late goes to nobody if its worker is the only one", () => {
-  expect(decided([worker(0)], [slice(0, { attempts: [attempt(0, 10_000)] })])).toEqual([]);
+test("a subtree that is late goes to nobody if its worker is the only one", () => {
+  expect(decided([worker(0)], [subtree(0, { attempts: [attempt(0, 10_000)] })])).toEqual([]);
 });
 
-test("a slice goes to a third worker when the second is late as well, and not before", () => {
-  const tried = (agoMs: number) => [slice(0, { attempts: [attempt(0, 20_000), attempt(1, agoMs)] })];
+test("a subtree goes to a third worker when the second is late as well, and not before", () => {
+  const tried = (agoMs: number) => [subtree(0, { attempts: [attempt(0, 20_000), attempt(1, agoMs)] })];
   expect(decided([worker(0), worker(1), worker(2)], tried(3000))).toEqual([]);
   expect(decided([worker(0), worker(1), worker(2)], tried(3100))).toEqual([
-    { type: "assign", slice: 0, worker: 2, reason: "it has taken 3.1 s so far, and was expected to take 0.1 s" },
+    { type: "assign", subtree: 0, worker: 2, reason: "it has taken 3.1 s so far, and was expected to take 0.1 s" },
   ]);
   expect(decided([worker(0), worker(1)], tried(10_000))).toEqual([]);
 });
 
-test("a slice is not tried by a fourth while three do, but by one in place of each that is dropped", () => {
-  const tried = [slice(0, { attempts: [attempt(0, 30_000), attempt(1, 20_000), attempt(2, 10_000)] })];
+test("a subtree is not tried by a fourth while three do, but by one in place of each that is dropped", () => {
+  const tried = [subtree(0, { attempts: [attempt(0, 30_000), attempt(1, 20_000), attempt(2, 10_000)] })];
   expect(
     assigned(
       [0, 1, 2, 3].map((id) => worker(id)),
@@ -137,59 +138,62 @@ test("a slice is not tried by a fourth while three do, but by one in place of ea
   expect(assigned([worker(0, { heardMs: 0 }), ...[1, 2, 3].map((id) => worker(id))], tried)).toEqual(["0 to 3"]);
 });
 
-test("a slice goes to nobody while no worker takes slices, and that is no divergence", () => {
-  expect(decided([worker(0, { isEligible: false })], [slice(0)])).toEqual([]);
-  expect(decided([], [slice(0)])).toEqual([]);
+test("a subtree goes to nobody while no worker takes subtrees, and that is no divergence", () => {
+  expect(decided([worker(0, { isEligible: false })], [subtree(0)])).toEqual([]);
+  expect(decided([], [subtree(0)])).toEqual([]);
 });
 
-test("a slice goes to the worker that would end first, by its speed and by what it has to do already", () => {
-  expect(assigned([worker(0), worker(1, { msPerSample: 9 })], [slice(0)])).toEqual(["0 to 1"]);
-  expect(assigned([worker(0), worker(1, { msPerSample: 9, openSamples: 8 })], [slice(0)])).toEqual(["0 to 0"]);
+test("a subtree goes to the worker that would end first, by its speed and by what it has to do already", () => {
+  expect(assigned([worker(0), worker(1, { msPerSample: 9 })], [subtree(0)])).toEqual(["0 to 1"]);
+  expect(assigned([worker(0), worker(1, { msPerSample: 9, openSamples: 8 })], [subtree(0)])).toEqual(["0 to 0"]);
 });
 
 test("a worker that was not measured counts as the slowest of the others, however fast they are", () => {
   const fresh = worker(0, { msPerSample: undefined });
   const fast = (openSamples: number) => worker(1, { msPerSample: 0.01, openSamples });
-  expect(assigned([fresh, fast(0), worker(2, { msPerSample: 0.02 })], [slice(0)])).toEqual(["0 to 1"]);
-  expect(assigned([fresh, fast(8)], [slice(0)])).toEqual(["0 to 0"]);
+  expect(assigned([fresh, fast(0), worker(2, { msPerSample: 0.02 })], [subtree(0)])).toEqual(["0 to 1"]);
+  expect(assigned([fresh, fast(8)], [subtree(0)])).toEqual(["0 to 0"]);
   const busy = worker(1, { msPerSample: undefined, openSamples: 1 });
-  expect(assigned([busy, fresh], [slice(0)])).toEqual(["0 to 0"]);
+  expect(assigned([busy, fresh], [subtree(0)])).toEqual(["0 to 0"]);
 });
 
-test("two slices go to two workers, if they are as fast as each other", () => {
-  expect(assigned([worker(0), worker(1)], [slice(0), slice(1)])).toEqual(["0 to 0", "1 to 1"]);
-  expect(assigned([worker(0), worker(1, { msPerSample: 100 })], [slice(0), slice(1)])).toEqual(["0 to 0", "1 to 0"]);
+test("two subtrees go to two workers, if they are as fast as each other", () => {
+  expect(assigned([worker(0), worker(1)], [subtree(0), subtree(1)])).toEqual(["0 to 0", "1 to 1"]);
+  expect(assigned([worker(0), worker(1, { msPerSample: 100 })], [subtree(0), subtree(1)])).toEqual([
+    "0 to 0",
+    "1 to 0",
+  ]);
 });
 
-test("a slice does not go to a worker whose contribution to it was refused, unless there is no other", () => {
-  const refused = slice(0, { excludedWorkers: idsOf(0) });
+test("a subtree does not go to a worker whose contribution to it was refused, unless there is no other", () => {
+  const refused = subtree(0, { excludedWorkers: idsOf(0) });
   expect(assigned([worker(0), worker(1, { msPerSample: 1000 })], [refused])).toEqual(["0 to 1"]);
   expect(assigned([worker(0)], [refused])).toEqual(["0 to 0"]);
 });
 
-test("a slice does not go to a worker that leaves, has not caught up, or is dropped", () => {
+test("a subtree does not go to a worker that leaves, has not caught up, or is dropped", () => {
   const slow = worker(1, { msPerSample: 1000 });
   for (const other of [worker(0, { isEligible: false }), worker(0, { heardMs: 0 })]) {
-    expect(assigned([other, slow], [slice(0)])).toEqual(["0 to 1"]);
+    expect(assigned([other, slow], [subtree(0)])).toEqual(["0 to 1"]);
   }
 });
 
-/** The workers that a slice was refused from, and that found it not finite. */
+/** The workers that a subtree was refused from, and that found it not finite. */
 const [refusedBy, nonFiniteWorkers] = [idsOf(0, 1), idsOf(0)];
 
-test("a slice that was not finite never goes back to the worker that found it so", () => {
-  expect(assigned([worker(0), worker(1)], [slice(0, { excludedWorkers: refusedBy, nonFiniteWorkers })])).toEqual([
+test("a subtree that was not finite never goes back to the worker that found it so", () => {
+  expect(assigned([worker(0), worker(1)], [subtree(0, { excludedWorkers: refusedBy, nonFiniteWorkers })])).toEqual([
     "0 to 1",
   ]);
 });
 
-test("training has come apart when every worker has found a slice not finite, and not before", () => {
-  const found = slice(4, { excludedWorkers: refusedBy, nonFiniteWorkers: refusedBy });
+test("training has come apart when every worker has found a subtree not finite, and not before", () => {
+  const found = subtree(4, { excludedWorkers: refusedBy, nonFiniteWorkers: refusedBy });
   expect(decided([worker(0), worker(1)], [found])).toEqual([
-    { type: "diverged", slice: 4, reason: "it yields NaN or infinity on every worker" },
+    { type: "diverged", subtree: 4, reason: "it yields NaN or infinity on every worker" },
   ]);
   expect(assigned([worker(0), worker(1), worker(2)], [found])).toEqual(["4 to 2"]);
-  const late = worker(2, { isEligible: false, openSamples: 8 }); // it takes slices again when it is done with those
+  const late = worker(2, { isEligible: false, openSamples: 8 }); // it takes subtrees again when it is done with those
   expect(decided([worker(0), worker(1), late], [found])).toEqual([]);
   const lateJoiner = worker(2, { isEligible: false, isCatchingUp: true });
   expect(decided([worker(0), worker(1), lateJoiner], [found])).toEqual([]);

@@ -1,8 +1,8 @@
 /**
  * The coordinator's decisions about its workers, as a pure function of the time, a view of the team, and the limits: which
- * workers to drop because they are silent or stalled, and which worker gets which slice.
+ * workers to drop because they are silent or stalled, and which worker gets which subtree.
  */
-import { MAX_SILENT_HEARTBEATS, type SliceId, type WorkerId } from "@lockstep/gradient-sync";
+import { MAX_SILENT_HEARTBEATS, type SubtreeId, type WorkerId } from "@lockstep/gradient-sync";
 
 /** One worker, as `decide` sees it. */
 export interface WorkerView {
@@ -11,21 +11,21 @@ export interface WorkerView {
   heardMs: number;
   /** Time at which it last finished something, or got work while it had none. */
   progressMs: number;
-  /** Whether it owes anything: a slice, a reply, a chunk of its state. */
+  /** Whether it owes anything: a subtree, a reply, a chunk of its state. */
   owes: boolean;
   /** Samples that it was assigned and has not finished. */
   openSamples: number;
-  /** Expected milliseconds per sample, from the assignment of a slice to its contribution; undefined before its first. */
+  /** Expected milliseconds per sample, from the assignment of a subtree to its contribution; undefined before its first. */
   msPerSample: number | undefined;
-  /** Whether it may be assigned slices. */
+  /** Whether it may be assigned subtrees. */
   isEligible: boolean;
   /** Whether it is loading a snapshot or replaying updates, and so may become eligible soon. */
   isCatchingUp: boolean;
 }
 
-/** A slice of the current step that no worker has completed, as `decide` sees it. */
-export interface SliceView {
-  slice: SliceId;
+/** A subtree of the current step that no worker has completed, as `decide` sees it. */
+export interface SubtreeView {
+  id: SubtreeId;
   samples: number;
   /** Attempts in flight, in the order in which they were assigned. */
   attempts: { worker: WorkerId; sinceMs: number; expectedMs: number | undefined }[];
@@ -40,8 +40,8 @@ export interface SliceView {
 /** The team as `decide` sees it. */
 export interface TeamView {
   workers: readonly WorkerView[];
-  /** Slices of the current step without a complete contribution. */
-  openSlices: readonly SliceView[];
+  /** Subtrees of the current step without a complete contribution. */
+  openSubtrees: readonly SubtreeView[];
 }
 
 /** Time limits of workers, in milliseconds. */
@@ -52,20 +52,20 @@ export interface Limits {
   stallMs: number;
 }
 
-/** An action on a worker or a slice. */
+/** An action on a worker or a subtree. */
 export type Decision =
   | { type: "drop"; worker: WorkerId; code: "ERR_SILENT" | "ERR_STALLED"; reason: string }
-  | { type: "assign"; slice: SliceId; worker: WorkerId; reason: string }
-  /** No worker is left that could still find this slice's numbers finite. */
-  | { type: "diverged"; slice: SliceId; reason: string };
+  | { type: "assign"; subtree: SubtreeId; worker: WorkerId; reason: string }
+  /** No worker is left that could still find this subtree's numbers finite. */
+  | { type: "diverged"; subtree: SubtreeId; reason: string };
 
-/** A slice is late after this many times its expected time, but not before its worker would count as silent. */
+/** A subtree is late after this many times its expected time, but not before its worker would count as silent. */
 const LATE_FACTOR = 4;
-/** Attempts at one slice at a time: the coordinator buffers what all but one of them send, which takes memory. */
+/** Attempts at one subtree at a time: the coordinator buffers what all but one of them send, which takes memory. */
 const MAX_ATTEMPTS = 3;
 
-/** Decides which workers are dropped, and which worker gets each slice that is open or late. */
-export function decide(nowMs: number, { workers, openSlices }: TeamView, limits: Limits): Decision[] {
+/** Decides which workers are dropped, and which worker gets each subtree that is open or late. */
+export function decide(nowMs: number, { workers, openSubtrees }: TeamView, limits: Limits): Decision[] {
   const drops = workers.flatMap((worker) => dropOf(nowMs, worker, limits));
   const dropped = new Set(drops.map(({ worker }) => worker));
   const staying = workers.filter(({ id }) => !dropped.has(id));
@@ -75,18 +75,18 @@ export function decide(nowMs: number, { workers, openSlices }: TeamView, limits:
     ({ isEligible, isCatchingUp, openSamples }) => !isEligible && (isCatchingUp || openSamples > 0),
   );
   const openSamples = new Map(able.map(({ id, openSamples }) => [id, openSamples]));
-  const assignments = openSlices.flatMap((slice): Decision[] => {
-    const reason = reasonToAssign(nowMs, slice, dropped, limits);
+  const assignments = openSubtrees.flatMap((subtree): Decision[] => {
+    const reason = reasonToAssign(nowMs, subtree, dropped, limits);
     if (reason === undefined) return [];
-    const others = able.filter(({ id }) => !slice.excludedWorkers.has(id));
-    const worker = fastestFor(others.length > 0 ? others : able, openSamples, slice);
+    const others = able.filter(({ id }) => !subtree.excludedWorkers.has(id));
+    const worker = fastestFor(others.length > 0 ? others : able, openSamples, subtree);
     if (worker !== undefined) {
-      openSamples.set(worker.id, (openSamples.get(worker.id) ?? 0) + slice.samples);
-      return [{ type: "assign", slice: slice.slice, worker: worker.id, reason }];
+      openSamples.set(worker.id, (openSamples.get(worker.id) ?? 0) + subtree.samples);
+      return [{ type: "assign", subtree: subtree.id, worker: worker.id, reason }];
     }
-    const isOpen = slice.attempts.length > 0 || able.length === 0;
-    if (isOpen || ![...able, ...busy].every(({ id }) => slice.nonFiniteWorkers.has(id))) return [];
-    return [{ type: "diverged", slice: slice.slice, reason: "it yields NaN or infinity on every worker" }];
+    const isOpen = subtree.attempts.length > 0 || able.length === 0;
+    if (isOpen || ![...able, ...busy].every(({ id }) => subtree.nonFiniteWorkers.has(id))) return [];
+    return [{ type: "diverged", subtree: subtree.id, reason: "it yields NaN or infinity on every worker" }];
   });
   return [...drops, ...assignments];
 }
@@ -108,10 +108,10 @@ function dropOf(nowMs: number, worker: WorkerView, { heartbeatMs, stallMs }: Lim
   return [];
 }
 
-/** Returns the reason why a slice needs a worker, or another one; undefined if it does not. */
+/** Returns the reason why a subtree needs a worker, or another one; undefined if it does not. */
 function reasonToAssign(
   nowMs: number,
-  { attempts, openBecause }: SliceView,
+  { attempts, openBecause }: SubtreeView,
   dropped: ReadonlySet<WorkerId>,
   { heartbeatMs }: Limits,
 ): string | undefined {
@@ -125,11 +125,11 @@ function reasonToAssign(
   return `it has taken ${seconds(tookMs)} so far, and was expected to take ${seconds(last.expectedMs)}`;
 }
 
-/** Returns the worker that would finish this slice first. One without a measurement counts as the slowest of the others. */
+/** Returns the worker that would finish this subtree first. One without a measurement counts as the slowest of the others. */
 function fastestFor(
   workers: readonly WorkerView[],
   openSamples: ReadonlyMap<WorkerId, number>,
-  { samples, attempts, nonFiniteWorkers }: SliceView,
+  { samples, attempts, nonFiniteWorkers }: SubtreeView,
 ): WorkerView | undefined {
   const free = workers.filter(({ id }) => !nonFiniteWorkers.has(id) && attempts.every(({ worker }) => worker !== id));
   const known = free.flatMap(({ msPerSample }) => msPerSample ?? []);

@@ -1,16 +1,16 @@
-/** Assigns slices to members and decides which members are eligible. */
-import type { MessageOf, Outgoing, SliceId, StepRound, WorkerId } from "@lockstep/gradient-sync";
+/** Assigns subtrees to members and decides which members are eligible. */
+import type { MessageOf, Outgoing, StepRound, SubtreeId, WorkerId } from "@lockstep/gradient-sync";
 import type { Member } from "../membership/members.ts";
 import type { Membership } from "../membership/membership.ts";
-import { type AttemptKey, type OutstandingSlice, OutstandingSlices } from "./outstanding-slices.ts";
+import { type AttemptKey, type OutstandingSubtree, OutstandingSubtrees } from "./outstanding-subtrees.ts";
 
 type Contribution = MessageOf<"contribution">;
 
-/** Assigns slices to members and measures how long each takes. */
+/** Assigns subtrees to members and measures how long each takes. */
 export class Assignments {
   readonly #membership: Membership;
   readonly #nowMs: () => number;
-  readonly #outstanding = new OutstandingSlices();
+  readonly #outstanding = new OutstandingSubtrees();
 
   /** @param nowMs a monotonic clock, in milliseconds */
   constructor(membership: Membership, nowMs: () => number) {
@@ -25,27 +25,27 @@ export class Assignments {
     return [prompt, here].find(({ length }) => length > 0) ?? this.#membership.in("leaving");
   }
 
-  /** Returns whether a member still owes a slice of a step before this one. */
+  /** Returns whether a member still owes a subtree of a step before this one. */
   isBehind({ id }: Member, step: number): boolean {
     return this.#outstanding.isBehind(id, step);
   }
 
-  /** Starts an attempt of a member at each of these slices of a step. @returns the message that assigns them */
-  assign(member: Member, slices: readonly SliceId[], round: StepRound): Outgoing {
+  /** Starts an attempt of a member at each of these subtrees of a step. @returns the message that assigns them */
+  assign(member: Member, subtrees: readonly SubtreeId[], round: StepRound): Outgoing {
     const { step } = round.task;
     const sinceMs = this.#nowMs();
-    const outgoing = round.assign(member.id, slices);
+    const outgoing = round.assign(member.id, subtrees);
     let queuedSamples = this.openSamples(member);
-    for (const slice of round.slices.filter((each) => slices.includes(each.slice))) {
-      const { samples } = slice;
+    for (const subtree of round.subtrees.filter((each) => subtrees.includes(each.id))) {
+      const { samples } = subtree;
       queuedSamples += samples;
       const outstanding = { worker: member.id, step, samples, queuedSamples, sinceMs };
-      this.#outstanding.add({ step, slice: slice.slice, attempt: slice.attemptsMade - 1 }, outstanding);
+      this.#outstanding.add({ step, subtree: subtree.id, attempt: subtree.attemptsMade - 1 }, outstanding);
     }
     return outgoing;
   }
 
-  /** Records that a member has computed a slice; the slice may no longer count. */
+  /** Records that a member has computed a subtree; the subtree may no longer count. */
   contributed(member: Member, { ms, ...attempt }: Contribution): void {
     const outstanding = this.#outstanding.get(member.id, attempt);
     if (outstanding === undefined) return;
@@ -71,16 +71,16 @@ export class Assignments {
   }
 
   /** Returns the record of an attempt that a worker has not contributed yet. */
-  outstanding(worker: WorkerId, attempt: AttemptKey): OutstandingSlice | undefined {
+  outstanding(worker: WorkerId, attempt: AttemptKey): OutstandingSubtree | undefined {
     return this.#outstanding.get(worker, attempt);
   }
 
-  /** Removes the outstanding slices of a member that has departed. */
+  /** Removes the outstanding subtrees of a member that has departed. */
   remove({ id }: Member): void {
     this.#outstanding.remove(id);
   }
 
-  /** Removes all outstanding slices. */
+  /** Removes all outstanding subtrees. */
   clear(): void {
     this.#outstanding.clear();
   }

@@ -16,7 +16,7 @@ export function stepStats(
   round: StepRound,
   { sinceMs, stepMs }: { sinceMs: number; stepMs: number },
 ): WorkerShare[] {
-  const done = round.slices.flatMap(({ complete }) => complete ?? []);
+  const done = round.subtrees.flatMap(({ complete }) => complete ?? []);
   return members.map(({ id, name, session }) => {
     const own = done.filter(({ worker }) => worker === id).map(({ contribution }) => contribution);
     const doneMs = doneMsOf(own, session, sinceMs);

@@ -55,7 +55,7 @@ test("when the second worker that gets a slice hangs as well, a third gets it, a
   ];
   const { weights, log, stepMs } = await runWith(crew, faults, 5);
   expect(weights).toEqual(undisturbed.weights);
-  const reassigned = log.flatMap((line) => /goes to (w\d+): it has taken 3\.\d s/.exec(line)?.[1] ?? []);
+  const reassigned = log.flatMap((line) => /go to (w\d+): it has taken 3\.\d s/.exec(line)?.[1] ?? []);
   expect(new Set(reassigned).size).toBe(2);
   const sliceMs = 2 * 40 + 100;
   expect(Math.max(...stepMs)).toBeGreaterThan(3000);

@@ -2,7 +2,7 @@
 
 import { once } from "node:events";
 import { connect } from "node:net";
-import { encode, toSliceId, toStep, type WorkerMessage } from "@lockstep/gradient-sync";
+import { encode, toStep, toSubtreeId, type WorkerMessage } from "@lockstep/gradient-sync";
 import { openSocket } from "@lockstep/transport";
 import { expect, onTestFinished, test } from "vitest";
 import { type LiveRun, type LiveRunOptions, startRun, undisturbedState } from "../testing/fuzz/live-run.ts";
@@ -67,7 +67,7 @@ const spoil = (data: Uint8Array) => new Uint8Array(new Float32Array(data.length 
 /** What a worker does, the code with which it is dropped, and its messages. */
 const BREACHES: [string, string, Twist][] = [
   ["it sends a step to come", "ERR_ATTEMPT", only("gradient-chunk", (m) => [{ ...m, step: toStep(m.step + 1) }])],
-  ["it sends another's slice", "ERR_ATTEMPT", only("gradient-chunk", (m) => [{ ...m, slice: toSliceId(99) }])],
+  ["it sends another's subtree", "ERR_ATTEMPT", only("gradient-chunk", (m) => [{ ...m, subtree: toSubtreeId(99) }])],
   ["it sends an attempt that was not made", "ERR_ATTEMPT", only("contribution", (m) => [{ ...m, attempt: 7 }])],
   ["its numbers are not finite", "ERR_STRIKES", only("gradient-chunk", (m) => [{ ...m, data: spoil(m.data) }])],
   ["its losses are not finite", "ERR_STRIKES", only("contribution", (m) => [{ ...m, lossSum: Number.NaN }])],
@@ -189,7 +189,7 @@ test("a worker that joins begins anew if the worker that was to send it the weig
   source.socket.terminate();
   expect(await late.closed).toEqual({ code: 4000, reason: "ERR_STATE_LOST" });
   join(live, () => undefined, "late again");
-  await live.team.until(() => live.log.includes("late again has caught up and is assigned slices"));
+  await live.team.until(() => live.log.includes("late again has caught up and is assigned subtrees"));
   await assertUndisturbed(live);
 });
 

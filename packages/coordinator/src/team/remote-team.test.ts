@@ -97,16 +97,20 @@ test("a worker that leaves finishes its slice and is assigned no other", async (
   await turn();
   a.deliver({ type: "leaving" });
   expect(sentTypes(a).at(-1)).toBe("assign");
-  sendChunk(a, { slice: 0 }, 1, 1);
-  contribute(a, { slice: 0 }, 3);
+  sendChunk(a, { subtree: 0 }, 1, 1);
+  contribute(a, { subtree: 0 }, 3);
   expect(sentTypes(a).at(-1)).toBe("finished");
   expect(run.lines.at(-1)).toBe("w0 left (1 connected)");
-  sendChunk(b, { slice: 1 }, 2, 2);
-  contribute(b, { slice: 1 }, 3);
+  sendChunk(b, { subtree: 1 }, 2, 2);
+  contribute(b, { subtree: 1 }, 3);
   await done;
   void run.team.step(stepTask(1), () => {});
   await turn();
-  expect(b.sentMessages.at(-1)).toMatchObject({ type: "assign", slices: [{ slice: 0, start: 0, end: 6 }] });
+  expect(b.sentMessages.at(-1)).toMatchObject({
+    type: "assign",
+    attempts: [{ subtree: 0, attempt: 0 }],
+    sliceSamples: [6],
+  });
 });
 
 test("a worker that leaves while its state is read is released when it has sent it", async () => {

@@ -14,17 +14,17 @@ test("a step whose last chunk is followed by an invalid one in the same turn is 
   };
   run.team.step(stepTask(), () => {}).then(() => note("ended"), note);
   await turn();
-  for (const [slice, session] of [a, b].entries()) {
-    sendChunk(session, { slice }, 1, 1);
-    contribute(session, { slice }, 3);
+  for (const [subtree, session] of [a, b].entries()) {
+    sendChunk(session, { subtree }, 1, 1);
+    contribute(session, { subtree }, 3);
   }
   const nonsense = { part: 0, offset: 999, ...encodeFloats(Float32Array.of(1), "fp32") };
-  b.deliver({ type: "gradient-chunk", ...attemptOf({ slice: 1 }), ...nonsense });
+  b.deliver({ type: "gradient-chunk", ...attemptOf({ subtree: 1 }), ...nonsense });
   await turn();
   expect(outcome).toBe("waits");
-  sendChunk(a, { slice: 0 }, 1, 1); // requested again: its sum contained the withdrawn chunk
-  sendChunk(a, { slice: 1, attempt: 1 }, 1, 1);
-  contribute(a, { slice: 1, attempt: 1 }, 3);
+  sendChunk(a, { subtree: 0 }, 1, 1); // requested again: its sum contained the withdrawn chunk
+  sendChunk(a, { subtree: 1, attempt: 1 }, 1, 1);
+  contribute(a, { subtree: 1, attempt: 1 }, 3);
   await turn();
   expect(outcome).toBe("ended");
 });
@@ -39,10 +39,10 @@ test("a step is shared by all workers, and its totals have the share of each", a
   });
   await turn();
   run.nowMs = 10;
-  for (const [slice, session] of [a, b].entries()) {
+  for (const [subtree, session] of [a, b].entries()) {
     session.bytesUp = 100;
-    sendChunk(session, { slice }, 1, 1);
-    contribute(session, { slice }, 3);
+    sendChunk(session, { subtree }, 1, 1);
+    contribute(session, { subtree }, 3);
   }
   await done;
   expect(sentTypes(a)).toEqual(["start", "assign", "update-chunk", "commit"]);
@@ -85,8 +85,8 @@ test.each([
     });
     await turn();
     run.nowMs = 10;
-    sendChunk(a, { slice: 0 }, 1, 1);
-    contribute(a, { slice: 0 }, 6);
+    sendChunk(a, { subtree: 0 }, 1, 1);
+    contribute(a, { subtree: 0 }, 6);
     await done;
     expect(totals?.workers?.[0]?.doneMs).toBe(doneMs);
   },
@@ -100,8 +100,8 @@ test("a step is not committed if beforeCommit throws", async () => {
     throw new Error("the disk is full");
   });
   await turn();
-  sendChunk(a, { slice: 0 }, 1, 1);
-  contribute(a, { slice: 0 }, 6);
+  sendChunk(a, { subtree: 0 }, 1, 1);
+  contribute(a, { subtree: 0 }, 6);
   await expect(done).rejects.toThrow("the disk is full");
   expect(sentTypes(a)).not.toContain("commit");
 });
@@ -112,10 +112,10 @@ test("a step sends its messages to all workers in one order, even if one of them
   await run.begin();
   void run.team.step(stepTask(), () => {});
   await turn();
-  sendChunk(a, { slice: 0 }, 1, 1);
-  sendChunk(b, { slice: 1 }, 2, 2);
+  sendChunk(a, { subtree: 0 }, 1, 1);
+  sendChunk(b, { subtree: 1 }, 2, 2);
   b.waitingBytes = 2 ** 29;
-  sendChunk(c, { slice: 2 }, 3, 3);
+  sendChunk(c, { subtree: 2 }, 3, 3);
   expect(b.closed).toBe("ERR_SLOW_READER");
   expect(run.lines.at(-2)).toBe("w1 was dropped: it has not read 537 MB that are queued for it (2 connected)");
   for (const session of [a, c]) {
@@ -131,7 +131,7 @@ test("a step drops a worker that does not read its assignment, and continues wit
   void run.team.step(stepTask(), () => {});
   await turn();
   expect([a.closed, b.closed, c.closed]).toEqual([undefined, undefined, "ERR_SLOW_READER"]);
-  expect(run.lines.at(-1)).toBe("slice 2 of step 0 goes to w0: its worker disconnected");
+  expect(run.lines.at(-1)).toBe("samples 4 to 5 of step 0 go to w0: its worker disconnected");
 });
 
 test("a contribution of the wrong shape is tried again by the only worker, which is dropped after the third one", async () => {
@@ -143,47 +143,47 @@ test("a contribution of the wrong shape is tried again by the only worker, which
   await turn();
   for (const attempt of [0, 1, 2]) {
     expect(a.closed).toBeUndefined();
-    sendChunk(a, { slice: 0, attempt }, 1, 1, 1);
+    sendChunk(a, { subtree: 0, attempt }, 1, 1, 1);
   }
   expect(a.closed).toBe("ERR_STRIKES");
   await expect(done).rejects.toMatchObject({ code: "ERR_ALL_LOST" });
 });
 
-test("a slice whose contribution has the wrong shape goes to another worker", async () => {
+test("a subtree whose contribution has the wrong shape goes to another worker", async () => {
   const run = new RecordedTeam();
   const [a, b] = [run.join(), run.join()];
   await run.begin();
   const done = run.team.step(stepTask(), () => {});
   await turn();
-  sendChunk(b, { slice: 1 }, 2, 2);
-  contribute(b, { slice: 1 }, 3);
-  sendChunk(a, { slice: 0 }, 1, 1, 1);
+  sendChunk(b, { subtree: 1 }, 2, 2);
+  contribute(b, { subtree: 1 }, 3);
+  sendChunk(a, { subtree: 0 }, 1, 1, 1);
   expect(sentTypes(a).at(-1)).toBe("rejected");
-  sendChunk(b, { slice: 0, attempt: 1 }, 1, 1);
-  contribute(b, { slice: 0, attempt: 1 }, 3);
+  sendChunk(b, { subtree: 0, attempt: 1 }, 1, 1);
+  contribute(b, { subtree: 0, attempt: 1 }, 3);
   await done;
   expect(a.sentMessages.at(-1)).toMatchObject({ type: "commit", attempts: [1, 0], lossSum: 2 });
 });
 
-test("a slice that is not finite counts against its worker once another worker finds it finite", async () => {
+test("a subtree that is not finite counts against its worker once another worker finds it finite", async () => {
   const run = new RecordedTeam();
   const [a, b] = [run.join(), run.join()];
   await run.begin();
   for (const step of [0, 1, 2]) {
     const done = run.team.step(stepTask(step), () => {});
     await turn();
-    sendChunk(b, { step, slice: 1 }, 2, 2);
-    contribute(b, { step, slice: 1 }, 3);
-    sendChunk(a, { step, slice: 0 }, Number.NaN, 1);
+    sendChunk(b, { step, subtree: 1 }, 2, 2);
+    contribute(b, { step, subtree: 1 }, 3);
+    sendChunk(a, { step, subtree: 0 }, Number.NaN, 1);
     expect([run.team.members[0]?.violations, a.closed]).toEqual([step, undefined]);
-    sendChunk(b, { step, slice: 0, attempt: 1 }, 1, 1);
-    contribute(b, { step, slice: 0, attempt: 1 }, 3);
+    sendChunk(b, { step, subtree: 0, attempt: 1 }, 1, 1);
+    contribute(b, { step, subtree: 0, attempt: 1 }, 3);
     await done;
   }
   expect([a.closed, b.closed]).toEqual(["ERR_STRIKES", undefined]);
 });
 
-test("slices that no worker finds finite drop no worker, and the step's loss is NaN", async () => {
+test("subtrees that no worker finds finite drop no worker, and the step's loss is NaN", async () => {
   const run = new RecordedTeam();
   const [a, b] = [run.join(), run.join()];
   await run.begin({ sliceRows: 1 });
@@ -194,9 +194,10 @@ test("slices that no worker finds finite drop no worker, and the step's loss is 
   });
   done.catch(() => {});
   await turn();
-  for (const slice of [0, 1, 2]) sendChunk(a, { slice }, Number.NaN, 1);
-  for (const slice of [3, 4, 5]) sendChunk(b, { slice }, Number.NaN, 1);
-  sendChunk(b, { slice: 0, attempt: 1 }, Number.NaN, 1);
+  // The tree over six slices is ((0 1) (2 3)) (4 5): three slices of a worker are two subtrees.
+  for (const subtree of [0, 1]) sendChunk(a, { subtree }, Number.NaN, 1);
+  for (const subtree of [2, 3]) sendChunk(b, { subtree }, Number.NaN, 1);
+  sendChunk(b, { subtree: 0, attempt: 1 }, Number.NaN, 1);
   await expect(done).rejects.toThrow("not finite");
   expect(totals?.lossSum).toBeNaN();
   expect([a.closed, b.closed]).toEqual([undefined, undefined]);
@@ -207,7 +208,7 @@ test("a chunk and a contribution of a step that is over are ignored", async () =
   const a = run.join();
   await run.begin();
   await run.completeStep(0);
-  sendChunk(a, { slice: 0 }, 9, 9);
-  contribute(a, { slice: 0 }, 6);
+  sendChunk(a, { subtree: 0 }, 9, 9);
+  contribute(a, { subtree: 0 }, 6);
   expect(sentTypes(a).at(-1)).toBe("commit");
 });

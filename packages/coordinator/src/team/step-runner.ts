@@ -1,14 +1,15 @@
-/** Runs steps: plans a step's slices, assigns them to members, forwards what they send, and commits the step. */
+/** Runs steps: plans a step's subtrees, assigns them to members, forwards what they send, and commits the step. */
+import { at } from "@lockstep/errors";
 import {
   encode,
   type MessageOf,
   type Outgoing,
   packingPays,
-  type SliceId,
   StepRound,
+  type SubtreeId,
   updateBytes,
 } from "@lockstep/gradient-sync";
-import { planSlices, type StepTask, type StepTotals } from "@lockstep/run";
+import { planSubtrees, type StepTask, type StepTotals } from "@lockstep/run";
 import { weightsOf } from "../membership/balance.ts";
 import type { Member } from "../membership/members.ts";
 import type { Violations } from "../membership/violations.ts";
@@ -31,8 +32,8 @@ export interface StepRunnerOptions {
 
 interface StepPlan {
   round: StepRound;
-  /** The slices that each eligible member is assigned first. */
-  slicesOf: ReadonlyMap<Member, SliceId[]>;
+  /** The subtrees that each eligible member is assigned first. */
+  subtreesOf: ReadonlyMap<Member, SubtreeId[]>;
 }
 
 /** Plans, starts and commits steps. */
@@ -86,7 +87,7 @@ export class StepRunner {
     const round = phase.stepRound;
     if (round === undefined) return;
     this.#dispatch(round.onContribution(member.id, contribution));
-    for (const id of round.drainNonFiniteWorkers(contribution.slice)) {
+    for (const id of round.drainNonFiniteWorkers(contribution.subtree)) {
       const other = membership.get(id);
       if (other !== undefined) this.#options.violations.falseNotFinite(other);
     }
@@ -97,45 +98,47 @@ export class StepRunner {
     this.#dispatch(this.#state.phase.stepRound?.removeWorker(member.id) ?? []);
   }
 
-  /** Assigns a slice of the current step to another member. */
-  reassign(slice: SliceId, member: Member, reason: string): void {
+  /** Assigns a subtree of the current step to another member. */
+  reassign(subtree: SubtreeId, member: Member, reason: string): void {
     const round = this.#state.phase.stepRound;
     if (round === undefined) return;
-    const line = `slice ${slice} of step ${round.task.step} goes to ${member.name}: ${reason}`;
+    const { start, end } = at(round.subtrees, subtree);
+    const line = `samples ${start} to ${end - 1} of step ${round.task.step} go to ${member.name}: ${reason}`;
     this.#state.options.log(line, "slice-redone", { worker: member.name });
-    this.#dispatch([this.#assign(member, [slice], round)]);
+    this.#dispatch([this.#assign(member, [subtree], round)]);
   }
 
-  /** Ends the current step, because all members have found one of its slices not finite. */
+  /** Ends the current step, because all members have found one of its subtrees not finite. */
   diverged(): void {
     this.#state.phase.stepRound?.markDiverged();
   }
 
-  /** Splits the batch into slices for the members that are eligible. */
+  /** Splits the batch into subtrees for the members that are eligible. */
   #plan(task: StepTask, { layout, sliceRows, buffers }: ActiveRun): StepPlan {
     const { eligible, membership, options } = this.#state;
     const speeds = eligible.map(({ speed }) => speed);
     const weights = speeds.length > 0 ? weightsOf(speeds, options.balance) : 1;
-    const slices = planSlices(task.start, task.end, weights, sliceRows);
+    const subtrees = planSubtrees(task.start, task.end, weights, sliceRows);
     const links = membership.all.map(({ session }) => session.ready.linkBytesPerSecond);
-    const round = new StepRound(task, slices, layout, links.some(packingPays), buffers);
-    const own = eligible.map((_, index) => slices.filter(({ worker }) => worker === index).map(({ slice }) => slice));
-    return { round, slicesOf: new Map(eligible.map((member, index) => [member, own[index] ?? []])) };
+    const round = new StepRound(task, subtrees, layout, links.some(packingPays), buffers);
+    const ownOf = (worker: number) => round.subtrees.filter((_, index) => subtrees[index]?.worker === worker);
+    const ids = eligible.map((member, worker) => [member, ownOf(worker).map(({ id }) => id)] as const);
+    return { round, subtreesOf: new Map(ids) };
   }
 
-  /** Announces the step to all subscribers, including those without a slice. */
-  #begin({ round, slicesOf }: StepPlan, { lateJoin }: ActiveRun): void {
+  /** Announces the step to all subscribers, including those without a subtree. */
+  #begin({ round, subtreesOf }: StepPlan, { lateJoin }: ActiveRun): void {
     const { subscribers } = this.#state.membership;
-    const assignments = subscribers.map((member) => this.#assign(member, slicesOf.get(member) ?? [], round));
+    const assignments = subscribers.map((member) => this.#assign(member, subtreesOf.get(member) ?? [], round));
     lateJoin.record(encode(round.announcement));
     this.#dispatch(assignments);
     this.#options.decide();
   }
 
-  #assign(member: Member, slices: SliceId[], round: StepRound): Outgoing {
+  #assign(member: Member, subtrees: SubtreeId[], round: StepRound): Outgoing {
     const { assignments, options } = this.#state;
     if (!this.#state.owes(member)) member.noteProgress(options.nowMs());
-    return assignments.assign(member, slices, round);
+    return assignments.assign(member, subtrees, round);
   }
 
   /** Commits a step whose sums are complete: calls `beforeCommit`, then lets all subscribers apply the update. */
@@ -147,7 +150,7 @@ export class StepRunner {
     const { subscribers } = membership;
     const workers = stepStats(subscribers, round, { sinceMs, stepMs });
     countTraffic(subscribers, this.traffic);
-    beforeCommit({ ...round.totals(), ms: { step: stepMs }, slices: round.slices.length, workers });
+    beforeCommit({ ...round.totals(), ms: { step: stepMs }, slices: round.sliceCount, workers });
     progress.commit(round.task.step, now);
     this.#dispatch([round.commit()]);
   }

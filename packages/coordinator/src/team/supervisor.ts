@@ -1,4 +1,4 @@
-/** Carries out the decisions of `decide`: drops silent and stalled members, and assigns their slices to others. */
+/** Carries out the decisions of `decide`: drops silent and stalled members, and assigns their subtrees to others. */
 import { type Decision, decide } from "../membership/decide.ts";
 import type { Drop } from "./departures.ts";
 import type { StepRunner } from "./step-runner.ts";
@@ -49,7 +49,7 @@ export class Supervisor {
       }
       case "assign": {
         const member = membership.get(decision.worker); // an earlier decision may have dropped it
-        if (member !== undefined) this.#steps.reassign(decision.slice, member, decision.reason);
+        if (member !== undefined) this.#steps.reassign(decision.subtree, member, decision.reason);
         return;
       }
       case "diverged":

@@ -1,6 +1,6 @@
 /** Checks that a view of the team has no side effects, and that idle time never counts as a stall. */
 import { at } from "@lockstep/errors";
-import { makeLayout, type Plan, StepRound, toSliceId, toStep } from "@lockstep/gradient-sync";
+import { makeLayout, type Plan, StepRound, toStep, toSubtreeId } from "@lockstep/gradient-sync";
 import { expect, test } from "vitest";
 import { RecordedSession } from "../testing/recorded-member.ts";
 import { contribute, RecordedTeam, sendChunk, sentTypes } from "../testing/recorded-team.ts";
@@ -34,17 +34,21 @@ class RecordedState {
     for (const member of this.members) member.activate();
   }
 
-  /** Begins a step in which the first two members have a slice, and the third has nothing to do. */
+  /** Begins a step in which the first two members have a subtree, and the third has nothing to do. */
   beginStep(): void {
     const { state, members, sessions } = this;
     const { maxLogBytes, log } = state.options;
     const parts = { ...state, maxLogBytes, log, drop: () => {} };
     const run = makeActiveRun({ plan: PLAN, source: { from: "seed" } }, at(sessions, 0).ready, parts);
-    const slices = [0, 1].map((slice) => ({ slice: toSliceId(slice), start: 3 * slice, end: 3 * slice + 3 }));
-    const round = new StepRound(TASK, slices, makeLayout(TENSORS, PLAN));
+    const subtrees = [0, 1].map((subtree) => ({
+      start: 3 * subtree,
+      end: 3 * subtree + 3,
+      sliceSamples: [3],
+    }));
+    const round = new StepRound(TASK, subtrees, makeLayout(TENSORS, PLAN));
     state.phase.enter({ name: "stepping", run, round });
-    state.assignments.assign(at(members, 0), [toSliceId(0)], round);
-    state.assignments.assign(at(members, 1), [toSliceId(1)], round);
+    state.assignments.assign(at(members, 0), [toSubtreeId(0)], round);
+    state.assignments.assign(at(members, 1), [toSubtreeId(1)], round);
     at(members, 2).speed = 1;
   }
 
@@ -72,17 +76,17 @@ test("the view of a team is the same when it is built twice, and changes nothing
     [true, 0],
     [false, 0],
   ]);
-  expect(view.openSlices.map(({ slice, attempts }) => [slice, attempts.length])).toEqual([
+  expect(view.openSubtrees.map(({ id, attempts }) => [id, attempts.length])).toEqual([
     [0, 1],
     [1, 1],
   ]);
 });
 
-test("the view of a team has no open slices between steps, and is as pure then", () => {
+test("the view of a team has no open subtrees between steps, and is as pure then", () => {
   const team = new RecordedState();
   team.nowMs = 5000;
   expect(teamView(team.state)).toEqual(teamView(team.state));
-  expect(teamView(team.state)).toMatchObject({ openSlices: [], workers: [{ progressMs: 0 }, {}, {}] });
+  expect(teamView(team.state)).toMatchObject({ openSubtrees: [], workers: [{ progressMs: 0 }, {}, {}] });
 });
 
 test("a member that owes only pieces of its state is at them since they were requested", () => {
@@ -119,7 +123,7 @@ function assertTimesAddUp(run: RecordedTeam, workers: readonly RecordedSession[]
   expect(workers.map(({ closed }) => closed)).toEqual(workers.map(() => "ERR_STALLED"));
 }
 
-test("a worker that owed nothing for longer than workers may stall has its whole time from when it is given a slice", async () => {
+test("a worker that owed nothing for longer than workers may stall has its whole time from when it is given a subtree", async () => {
   const { run } = await idleRun();
   passMs(run, 10 * STALL_MS);
   run.team.step(TASK, () => {}).catch(() => {}); // nobody is left in the end
@@ -137,9 +141,9 @@ test("a worker that owed nothing for longer than workers may stall has its whole
 test("a worker that owed nothing for longer than workers may stall has its whole time from when it is asked for pieces again", async () => {
   const { run, first, second, third } = await idleRun();
   run.team.step(TASK, () => {}).catch(() => {}); // nobody is left in the end
-  for (const [slice, session] of run.sessions.entries()) sendChunk(session, { slice }, 1, 1);
-  contribute(first, { slice: 0 }, 2);
-  contribute(third, { slice: 2 }, 2);
+  for (const [subtree, session] of run.sessions.entries()) sendChunk(session, { subtree }, 1, 1);
+  contribute(first, { subtree: 0 }, 2);
+  contribute(third, { subtree: 2 }, 2);
   passMs(run, 10 * STALL_MS);
   run.disconnect(second); // the sum held what it had sent: it is made again
   expect([first, third].map(sentTypes)).toEqual([

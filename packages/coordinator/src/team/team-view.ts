@@ -1,19 +1,19 @@
 /** Views of a team, for `decide` and for the dashboard. Building a view has no side effects. */
-import type { SliceAttempts, Step } from "@lockstep/gradient-sync";
+import type { Step, SubtreeAttempts } from "@lockstep/gradient-sync";
 import type { WorkerNow } from "@lockstep/run/live";
-import type { SliceView, TeamView, WorkerView } from "../membership/decide.ts";
+import type { SubtreeView, TeamView, WorkerView } from "../membership/decide.ts";
 import type { Member } from "../membership/members.ts";
 import type { TeamState } from "./team-state.ts";
 
-/** Returns the view for `decide`: the members and the slices that no member has completed. */
+/** Returns the view for `decide`: the members and the subtrees that no member has completed. */
 export function teamView(state: TeamState): TeamView {
   const eligible = new Set(state.eligible);
   const workers = state.membership.all.map((member) => workerView(state, member, eligible.has(member)));
   const round = state.phase.stepRound;
-  if (round === undefined) return { workers, openSlices: [] };
-  const open = round.slices.filter(({ complete }) => complete === undefined);
+  if (round === undefined) return { workers, openSubtrees: [] };
+  const open = round.subtrees.filter(({ complete }) => complete === undefined);
   const slowest = Math.max(0, ...workers.map(({ msPerSample }) => msPerSample ?? 0));
-  return { workers, openSlices: open.map((slice) => sliceView(state, round.task.step, slice, slowest)) };
+  return { workers, openSubtrees: open.map((subtree) => subtreeView(state, round.task.step, subtree, slowest)) };
 }
 
 function workerView(state: TeamState, member: Member, isEligible: boolean): WorkerView {
@@ -39,13 +39,13 @@ function progressOf(member: Member, owes: boolean, streamSinceMs: number | undef
 }
 
 /** @param slowest milliseconds per sample of the slowest member, used for members without a measurement; 0 if there is none */
-function sliceView(state: TeamState, step: Step, slices: SliceAttempts, slowest: number): SliceView {
-  const { slice, samples, attempts, openBecause, excludedWorkers, nonFiniteWorkers } = slices;
+function subtreeView(state: TeamState, step: Step, subtree: SubtreeAttempts, slowest: number): SubtreeView {
+  const { id, samples, attempts, openBecause, excludedWorkers, nonFiniteWorkers } = subtree;
   return {
-    slice,
+    id,
     samples,
     attempts: [...attempts.values()].flatMap(({ attempt, worker }) => {
-      const outstanding = state.assignments.outstanding(worker, { step, slice, attempt });
+      const outstanding = state.assignments.outstanding(worker, { step, subtree: id, attempt });
       if (outstanding === undefined) return [];
       const msPerSample = state.membership.get(worker)?.msPerSample ?? slowest;
       const expectedMs = msPerSample === 0 ? undefined : msPerSample * outstanding.queuedSamples;
@@ -57,12 +57,12 @@ function sliceView(state: TeamState, step: Step, slices: SliceAttempts, slowest:
   };
 }
 
-/** Returns the device, state and current slices of each member, and the age of its last heartbeat. */
+/** Returns the device, state and current subtrees of each member, and the age of its last heartbeat. */
 export function workersNow({ membership, options, phase }: TeamState): WorkerNow[] {
   const nowMs = options.nowMs();
   return membership.all.map(({ id, name, session, state }) => {
     const { device, backend } = session.hello;
-    const slices = phase.stepRound?.openSlicesOf(id) ?? [];
+    const slices = phase.stepRound?.openRangesOf(id) ?? [];
     return { name, device, backend, state, slices, heartbeatAgeMs: nowMs - session.heardMs };
   });
 }

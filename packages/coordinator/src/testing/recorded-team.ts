@@ -1,5 +1,5 @@
 /** For tests: a team of workers that send only what the test has them send, with a clock that the test sets. */
-import { encodeFloats, type Plan, type SliceId, type Step, toSliceId, toStep } from "@lockstep/gradient-sync";
+import { encodeFloats, type Plan, type Step, type SubtreeId, toStep, toSubtreeId } from "@lockstep/gradient-sync";
 import type { StepTask } from "@lockstep/run";
 import type { RunStart } from "../state/initial-state.ts";
 import { RemoteTeam } from "../team/remote-team.ts";
@@ -43,19 +43,19 @@ export class RecordedTeam {
     return session;
   }
 
-  /** Starts the run with the workers that have joined. @default from the seed, with one slice for each worker */
+  /** Starts the run with the workers that have joined. @default from the seed, with one subtree for each worker */
   async begin(start: Partial<RunStart> = {}): Promise<void> {
     await this.team.begin({ plan: DENSE_PLAN, source: { from: "seed" }, ...start });
   }
 
-  /** Runs a step in which each member that holds the weights contributes one slice. */
+  /** Runs a step in which each member that holds the weights contributes one subtree. */
   async completeStep(step: number): Promise<void> {
     const done = this.team.step(stepTask(step), () => {});
     await turn();
     const members = this.sessions.filter((session) => this.stateOf(session) === "in");
-    for (const [slice, session] of members.entries()) {
-      sendChunk(session, { step, slice }, 1, 1);
-      contribute(session, { step, slice }, 6 / members.length);
+    for (const [subtree, session] of members.entries()) {
+      sendChunk(session, { step, subtree }, 1, 1);
+      contribute(session, { step, subtree }, 6 / members.length);
     }
     await done;
   }
@@ -88,20 +88,20 @@ export function stepTask(step = 0): StepTask {
   return { type: "step", step: toStep(step), epoch: 0, start: 0, end: 6, learningRate: 0.1 };
 }
 
-/** An attempt at a slice; the step and the attempt are 0 by default. */
+/** An attempt at a subtree; the step and the attempt are 0 by default. */
 export interface AttemptLabel {
   step?: number;
-  slice: number;
+  subtree: number;
   attempt?: number;
 }
 
 /** Returns the fields of a message that identify an attempt. */
-export function attemptOf({ step = 0, slice, attempt = 0 }: AttemptLabel): {
+export function attemptOf({ step = 0, subtree, attempt = 0 }: AttemptLabel): {
   step: Step;
-  slice: SliceId;
+  subtree: SubtreeId;
   attempt: number;
 } {
-  return { step: toStep(step), slice: toSliceId(slice), attempt };
+  return { step: toStep(step), subtree: toSubtreeId(subtree), attempt };
 }
 
 /** Sends a chunk of dense gradients for an attempt. */

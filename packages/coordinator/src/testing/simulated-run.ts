@@ -124,7 +124,7 @@ class SimulatedRun {
       ...this.#results,
       weights: [...defined(this.#workers.find(isMember), "a member").weights],
       ledger: this.#ledger.epochs,
-      slices: this.#ledger.slices,
+      slices: this.#ledger.subtrees,
       log: this.#log,
       phases: this.#phases,
       simulatedMs: this.#clock.nowMs,

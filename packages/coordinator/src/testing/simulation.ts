@@ -8,8 +8,8 @@ import {
   decodeFromCoordinator,
   decodeFromWorker,
   encode,
-  type SliceId,
   type Step,
+  type SubtreeId,
   toWorkerId,
   type WorkerMessage,
 } from "@lockstep/gradient-sync";
@@ -18,7 +18,7 @@ import type { MessageHandler } from "../connections/admission-control.ts";
 import type { ReadySession } from "../connections/ready-session.ts";
 import type { RemoteTeam } from "../team/remote-team.ts";
 import { HELLO, READY } from "./toy-model.ts";
-import { type SliceTask, ToyWorker } from "./toy-worker.ts";
+import { type SubtreeTask, ToyWorker } from "./toy-worker.ts";
 
 /** Uniform numbers from 0 to below 1, the same for the same seed. */
 export function philoxRandom(seed: number): () => number {
@@ -51,8 +51,8 @@ export class Clock {
 /** Counts the committed steps that contained each sample, as reported by the workers that took part in them. */
 export class Ledger {
   readonly epochs: number[][] = [];
-  /** Samples of each slice, of each committed step. */
-  readonly slices: number[][] = [];
+  /** Samples of each subtree, of each committed step. */
+  readonly subtrees: number[][] = [];
   readonly #samples: number;
   readonly #computed = new Map<string, [start: number, end: number]>();
   readonly #committed = new Set<Step>();
@@ -61,8 +61,8 @@ export class Ledger {
     this.#samples = samples;
   }
 
-  computed(step: Step, slice: SliceId, attempt: number, range: [start: number, end: number]): void {
-    this.#computed.set(`${step}/${slice}/${attempt}`, range);
+  computed(step: Step, subtree: SubtreeId, attempt: number, range: [start: number, end: number]): void {
+    this.#computed.set(`${step}/${subtree}/${attempt}`, range);
   }
 
   committed(step: Step, epoch: number, attempts: readonly number[]): void {
@@ -70,10 +70,10 @@ export class Ledger {
     this.#committed.add(step);
     const counts = this.epochs[epoch] ?? new Array<number>(this.#samples).fill(0);
     this.epochs[epoch] = counts;
-    const ranges = attempts.map((attempt, slice) =>
-      defined(this.#computed.get(`${step}/${slice}/${attempt}`), "an attempt"),
+    const ranges = attempts.map((attempt, subtree) =>
+      defined(this.#computed.get(`${step}/${subtree}/${attempt}`), "an attempt"),
     );
-    this.slices[step] = ranges.map(([start, end]) => end - start);
+    this.subtrees[step] = ranges.map(([start, end]) => end - start);
     for (const [start, end] of ranges) {
       for (let sample = start; sample < end; sample++) counts[sample] = at(counts, sample) + 1;
     }
@@ -171,8 +171,8 @@ export class SimulatedWorker extends ToyWorker {
     this.die(undefined);
   }
 
-  protected override computed(step: Step, { slice, attempt, start, end }: SliceTask): void {
-    this.#options.ledger.computed(step, slice, attempt, [start, end]);
+  protected override computed(step: Step, { subtree, attempt, start, end }: SubtreeTask): void {
+    this.#options.ledger.computed(step, subtree, attempt, [start, end]);
   }
 
   protected override committed(step: Step, epoch: number, attempts: readonly number[]): void {

@@ -5,6 +5,8 @@
 
 import { at, defined } from "@lockstep/errors";
 import {
+  type AttemptId,
+  assignedSubtrees,
   type CoordinatorMessage,
   chunkLength,
   chunkOffsets,
@@ -13,9 +15,12 @@ import {
   type MessageOf,
   partElements,
   rawFloats,
-  type SliceId,
   type Step,
   StepAssembly,
+  type SubtreeId,
+  type SubtreeRange,
+  slicesIn,
+  TreeSum,
   type WorkerMessage,
 } from "@lockstep/gradient-sync";
 import type { Evaluation, ParameterState } from "@lockstep/run";
@@ -25,8 +30,17 @@ import { fingerprintOfToy, LAYOUT, READY, TENSORS } from "./toy-model.ts";
 const BOUNDS = [0, 6, 9] as const;
 const ELEMENTS = BOUNDS[2];
 
-/** A slice that a worker is assigned. */
-export type SliceTask = MessageOf<"assign">["slices"][number];
+/** An attempt that a worker is assigned, and the slices of its subtree. */
+export type SubtreeTask = AttemptId & SubtreeRange;
+
+type Range = Pick<SubtreeRange, "start" | "end">;
+
+/** Returns the sum of each of three columns. */
+function columnSums(deltas: Float32Array): Float32Array {
+  const sums = new Float32Array(3);
+  for (const [index, delta] of deltas.entries()) sums[index % 3] = at(sums, index % 3) + delta;
+  return sums;
+}
 
 /** A worker that computes the toy model. */
 export abstract class ToyWorker {
@@ -44,8 +58,8 @@ export abstract class ToyWorker {
   readonly #inbox: CoordinatorMessage[] = [];
   #busy = false;
   #step: { step: Step; epoch: number; learningRate: number; assembly: StepAssembly } | undefined;
-  #tasks: SliceTask[] = [];
-  #sent: { slice: SliceId; attempt: number; dense: Float32Array }[] = [];
+  #tasks: SubtreeTask[] = [];
+  #sent: { subtree: SubtreeId; attempt: number; dense: Float32Array }[] = [];
   #intake: { weight: Float32Array; velocity: Float32Array } | undefined;
 
   protected abstract send(message: WorkerMessage): void;
@@ -57,7 +71,7 @@ export abstract class ToyWorker {
   }
   /** Is called when the coordinator has sent `finished`. */
   protected abstract leftAlone(): void;
-  protected computed(_step: Step, _task: SliceTask): void {}
+  protected computed(_step: Step, _task: SubtreeTask): void {}
   protected committed(_step: Step, _epoch: number, _attempts: readonly number[]): void {}
 
   receive(message: CoordinatorMessage): void {
@@ -69,7 +83,7 @@ export abstract class ToyWorker {
     this.send({ type: "leaving" });
   }
 
-  /** Computes slices and handles messages one after the other, as a computing thread does. */
+  /** Computes subtrees and handles messages one after the other, as a computing thread does. */
   #work(): void {
     while (!this.#busy && !this.dead) {
       const task = this.#tasks[0];
@@ -135,16 +149,18 @@ export abstract class ToyWorker {
   }
 
   #assign(message: MessageOf<"assign">): void {
+    const subtrees = assignedSubtrees(message);
     if (this.#step?.step !== message.step) {
-      this.#step = { ...message, assembly: new StepAssembly(LAYOUT, message.sliceSamples) };
+      const samples = subtrees.map(({ start, end }) => end - start);
+      this.#step = { ...message, assembly: new StepAssembly(LAYOUT, samples) };
       this.#sent = [];
     }
-    this.#tasks.push(...message.slices);
+    this.#tasks.push(...message.attempts.map((attempt) => ({ ...attempt, ...at(subtrees, attempt.subtree) })));
   }
 
   #addChunk(message: MessageOf<"update-chunk">): void {
     const { assembly } = this.#currentStep;
-    const samples = message.part === 0 ? 0 : assembly.samplesOf(message.slice);
+    const samples = message.part === 0 ? 0 : assembly.samplesOf(message.subtree);
     const length = chunkLength(LAYOUT, partElements(LAYOUT, message.part, samples), message.offset);
     assembly.add({ ...message, values: decodeFloats(message, defined(length, "a chunk"), "fp32") });
   }
@@ -152,9 +168,9 @@ export abstract class ToyWorker {
   /** Withdraws an attempt, and sends those pieces of the other ones again that are asked for. */
   #withdraw(message: MessageOf<"withdrawn">): void {
     this.#currentStep.assembly.withdraw(message);
-    for (const { slice, attempt, dense } of this.#sent) {
-      if (slice === message.slice && attempt === message.attempt) continue;
-      for (const offset of message.again) this.#piece(slice, attempt, 0, offset, dense);
+    for (const { subtree, attempt, dense } of this.#sent) {
+      if (subtree === message.subtree && attempt === message.attempt) continue;
+      for (const offset of message.again) this.#piece(subtree, attempt, 0, offset, dense);
     }
   }
 
@@ -186,42 +202,55 @@ export abstract class ToyWorker {
   }
 
   /** Computes gradients that depend on the weights, the sample and the step, so that any error shows in later weights. */
-  #compute({ slice, attempt, start, end }: SliceTask): void {
+  #compute(task: SubtreeTask): void {
     if (this.#step === undefined) return;
+    const { subtree, attempt, start, end } = task;
     const spoil = this.spoiled > 0 && this.spoiled-- > 0 ? Number.NaN : 1;
-    const rows = Array.from({ length: end - start }, (_, row) => start + row);
-    const inputs = Float32Array.from(rows.flatMap((sample) => [Math.sin(sample + this.step), Math.cos(sample)]));
-    const deltas = Float32Array.from(
-      rows.flatMap((sample) => [0, 1, 2].map((out) => at(this.weights, out) + 0.1 * Math.sin(sample * (out + 1)))),
-    );
-    const dense = new Float32Array(3);
-    for (const [index, delta] of deltas.entries()) dense[index % 3] = at(dense, index % 3) + delta * spoil;
+    const inputs = this.#inputs(task);
+    const deltas = this.#deltas(task);
+    const sum = new TreeSum<Float32Array>((left, right) => left.map((value, index) => value + at(right, index)));
+    for (const slice of slicesIn(task)) sum.add(columnSums(this.#deltas(slice)));
+    const dense = sum.total().map((value) => value * spoil);
     for (const [part, values] of [
       [1, inputs],
       [2, deltas],
     ] as const) {
       for (const offset of chunkOffsets(LAYOUT, values.length)) {
         const piece = values.slice(offset, offset + LAYOUT.chunkElements);
-        this.#step.assembly.add({ slice, attempt, part, offset, values: piece });
-        this.#piece(slice, attempt, part, offset, values);
+        this.#step.assembly.add({ subtree, attempt, part, offset, values: piece });
+        this.#piece(subtree, attempt, part, offset, values);
       }
     }
-    for (const offset of chunkOffsets(LAYOUT, dense.length)) this.#piece(slice, attempt, 0, offset, dense);
-    this.#sent.push({ slice, attempt, dense });
+    for (const offset of chunkOffsets(LAYOUT, dense.length)) this.#piece(subtree, attempt, 0, offset, dense);
+    this.#sent.push({ subtree, attempt, dense });
     const { step } = this.#step;
-    this.computed(step, { slice, attempt, start, end });
-    const label = { step, slice, attempt, samples: end - start };
+    this.computed(step, task);
+    const label = { step, subtree, attempt, samples: end - start };
     const lossSum = Math.abs(at(this.weights, 0)) * (end - start);
     const ms = { forward: this.msToCompute(end - start) };
     this.send({ type: "contribution", ...label, lossSum, correct: 0, ms, io: {}, doneMs: 0 });
   }
 
-  #piece(slice: SliceId, attempt: number, part: number, offset: number, values: Float32Array): void {
+  /** Returns two inputs for each of the samples [start, end). */
+  #inputs({ start, end }: Range): Float32Array {
+    const samples = Array.from({ length: end - start }, (_, row) => start + row);
+    return Float32Array.from(samples.flatMap((sample) => [Math.sin(sample + this.step), Math.cos(sample)]));
+  }
+
+  /** Returns three deltas for each of the samples [start, end). */
+  #deltas({ start, end }: Range): Float32Array {
+    const samples = Array.from({ length: end - start }, (_, row) => start + row);
+    const deltas = (sample: number) =>
+      [0, 1, 2].map((out) => at(this.weights, out) + 0.1 * Math.sin(sample * (out + 1)));
+    return Float32Array.from(samples.flatMap(deltas));
+  }
+
+  #piece(subtree: SubtreeId, attempt: number, part: number, offset: number, values: Float32Array): void {
     const piece = encodeFloats(values.slice(offset, offset + LAYOUT.chunkElements), "fp32");
     this.send({
       type: "gradient-chunk",
       step: this.#currentStep.step,
-      slice,
+      subtree,
       attempt,
       part,
       offset,

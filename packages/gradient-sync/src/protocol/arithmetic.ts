@@ -8,4 +8,4 @@
  * Increase it with every change of these bits, and add the new digest to test/src/arithmetic.test.ts, which fails if
  * the bits change without a new version.
  */
-export const ARITHMETIC_VERSION = 1;
+export const ARITHMETIC_VERSION = 2;

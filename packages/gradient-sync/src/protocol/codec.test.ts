@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { Packr } from "msgpackr";
 import { describe, expect, test } from "vitest";
 import { decodeFromCoordinator, decodeFromWorker, encode } from "./codec.ts";
-import { toSliceId, toStep, toWorkerId } from "./ids.ts";
+import { toStep, toSubtreeId, toWorkerId } from "./ids.ts";
 import {
   type CoordinatorMessage,
   coordinatorMessageSchema,
@@ -16,7 +16,7 @@ import {
 type Message = WorkerMessage | CoordinatorMessage;
 
 const data = Uint8Array.of(0, 0, 128, 63, 1, 2, 3, 4);
-const piece = { step: toStep(1), slice: toSliceId(2), attempt: 3, part: 4, offset: 2 ** 33, packed: true, data };
+const piece = { step: toStep(1), subtree: toSubtreeId(2), attempt: 3, part: 4, offset: 2 ** 33, packed: true, data };
 const state = { tensor: 5, kind: "velocity" as const, offset: 70_000, data };
 
 const hello: MessageOf<"hello"> = {
@@ -34,7 +34,7 @@ const hello: MessageOf<"hello"> = {
 const contribution: MessageOf<"contribution"> = {
   type: "contribution",
   step: toStep(1),
-  slice: toSliceId(2),
+  subtree: toSubtreeId(2),
   attempt: 0,
   samples: 8,
   lossSum: 0.1,
@@ -121,12 +121,13 @@ const fromCoordinators: CoordinatorMessage[] = [
     start: 64,
     end: 71,
     learningRate: 0.01,
-    slices: [{ slice: toSliceId(0), attempt: 1, start: 64, end: 68 }],
-    sliceSamples: [4, 3],
+    attempts: [{ subtree: toSubtreeId(0), attempt: 1 }],
+    sliceSamples: [2, 2, 3],
+    subtreeSlices: [2, 1],
   },
   { type: "update-chunk", ...piece },
-  { type: "withdrawn", step: toStep(1), slice: toSliceId(2), attempt: 0, again: [0, 262_144] },
-  { type: "rejected", step: toStep(1), slice: toSliceId(2), attempt: 0, code: "ERR_NOT_FINITE", reason: "because" },
+  { type: "withdrawn", step: toStep(1), subtree: toSubtreeId(2), attempt: 0, again: [0, 262_144] },
+  { type: "rejected", step: toStep(1), subtree: toSubtreeId(2), attempt: 0, code: "ERR_NOT_FINITE", reason: "because" },
   { type: "commit", step: toStep(1), attempts: [0, 2], samples: 7, lossSum: 1.5, correct: 2 },
   { type: "evaluate", request: 1, part: "validation", start: 0, end: 10 },
   { type: "send-state", request: 1, window: 8 },

@@ -23,7 +23,7 @@ const evaluation = { type: "evaluation", request: 1, samples: 3, lossSum: 2 };
 const contribution = {
   type: "contribution",
   step: 1,
-  slice: 0,
+  subtree: 0,
   attempt: 0,
   samples: 1,
   lossSum: 1,

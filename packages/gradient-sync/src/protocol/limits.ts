@@ -1,7 +1,7 @@
 /** Limits of the protocol that both ends share. */
 
 /** Version of the protocol. It increases whenever the meaning of a message changes. */
-export const PROTOCOL_VERSION = 6;
+export const PROTOCOL_VERSION = 7;
 
 /** Default port of a coordinator. */
 export const DEFAULT_PORT = 7077;

@@ -28,7 +28,7 @@ const ready = {
 const contribution = {
   type: "contribution",
   step: 1,
-  slice: 0,
+  subtree: 0,
   attempt: 0,
   samples: 1,
   lossSum: 1,
@@ -40,9 +40,19 @@ const contribution = {
 const evaluation = { type: "evaluation", request: 1, samples: 3, lossSum: 2, confusion: [] };
 const wantRecords = { type: "want-records", request: 1, part: "test", indexes: [] };
 const start = { type: "start", forms: [], wire: "fp32", chunkBytes: 1024, state: "seed" };
-const assign = { type: "assign", step: 0, epoch: 0, start: 0, end: 1, learningRate: 1, slices: [], sliceSamples: [] };
+const assign = {
+  type: "assign",
+  step: 0,
+  epoch: 0,
+  start: 0,
+  end: 1,
+  learningRate: 1,
+  attempts: [],
+  sliceSamples: [],
+  subtreeSlices: [],
+};
 const commit = { type: "commit", step: 0, attempts: [], samples: 1, lossSum: 1, correct: 0 };
-const withdrawn = { type: "withdrawn", step: 0, slice: 0, attempt: 0, again: [] };
+const withdrawn = { type: "withdrawn", step: 0, subtree: 0, attempt: 0, again: [] };
 
 const list = <Element>(length: number, element: Element) => new Array<Element>(length).fill(element);
 const shaped = (length: number) => ({ name: "n", shape: list(length, 1) });
@@ -63,9 +73,10 @@ test.each<[string, number, (length: number) => object]>([
   ["a row of a confusion matrix", 1000, (length) => ({ ...evaluation, confusion: [list(length, 1)] })],
   ["predictions", 1024, (length) => ({ ...evaluation, predictions: list(length, 1) })],
   ["forms", 4096, (length) => ({ ...start, forms: list(length, "dense") })],
-  ["slices", 8192, (n) => ({ ...assign, slices: list(n, { slice: 0, attempt: 0, start: 0, end: 1 }) })],
+  ["assigned attempts", 8192, (length) => ({ ...assign, attempts: list(length, { subtree: 0, attempt: 0 }) })],
   ["lengths of slices", 8192, (length) => ({ ...assign, sliceSamples: list(length, 1) })],
-  ["attempts", 8192, (length) => ({ ...commit, attempts: list(length, 0) })],
+  ["lengths of subtrees", 8192, (length) => ({ ...assign, subtreeSlices: list(length, 1) })],
+  ["committed attempts", 8192, (length) => ({ ...commit, attempts: list(length, 0) })],
   ["sums that come again", 1_000_000, (length) => ({ ...withdrawn, again: list(length, 0) })],
 ])("%s may be %d at the most", (_, most, message) => {
   expect([accepts(message(most)), accepts(message(most + 1))]).toEqual([true, false]);

@@ -4,7 +4,7 @@
  */
 import { isErrorCode } from "@lockstep/errors";
 import { z } from "zod";
-import { sliceIdSchema, stepSchema, workerIdSchema } from "./ids.ts";
+import { stepSchema, subtreeIdSchema, workerIdSchema } from "./ids.ts";
 import { MAX_CLASSES, MAX_HEARTBEAT_MS, MAX_NAME_CHARACTERS, MAX_PREDICTIONS, MAX_SLICES } from "./limits.ts";
 
 const count = z.int().nonnegative();
@@ -75,17 +75,15 @@ export const codeSchema = z.strictObject({
 /** The version of a worker's code, and of its arithmetic. */
 export type Code = z.infer<typeof codeSchema>;
 
-/**
- * Checks an attempt at a slice. The slice is the samples [start, end) of the epoch's order; attempts count from 0.
- */
-const sliceSchema = z.strictObject({ slice: sliceIdSchema, attempt: count, start: count, end: count });
-/** A slice that is assigned to a worker, with the number of the attempt. */
-export type SliceAssignment = z.infer<typeof sliceSchema>;
+/** Checks an attempt at a subtree; attempts count from 0. */
+const attemptSchema = z.strictObject({ subtree: subtreeIdSchema, attempt: count });
+/** Identifies an attempt at a subtree of a step. */
+export type AttemptId = z.infer<typeof attemptSchema>;
 
 /** A chunk of a contribution or an update; see layout.ts for parts and offsets, wire.ts for packing. */
 const pieceFields = {
   step: stepSchema,
-  slice: sliceIdSchema,
+  subtree: subtreeIdSchema,
   attempt: count,
   part: count,
   offset: count,
@@ -162,14 +160,14 @@ const wantRecords = z.strictObject({
   indexes: counts(1024).refine((indexes) => indexes.every((index) => index < 2 ** 32)),
 });
 
-/** Sends a chunk of the worker's gradients for a slice, while the backward pass is still running. */
+/** Sends a chunk of the worker's gradients for a subtree, while the backward pass is still running. */
 const gradientChunk = z.strictObject({ type: z.literal("gradient-chunk"), ...pieceFields });
 
-/** Ends the worker's contribution for a slice. Its sums count once the coordinator commits the step. */
+/** Ends the worker's contribution for a subtree. Its sums count once the coordinator commits the step. */
 const contribution = z.strictObject({
   type: z.literal("contribution"),
   step: stepSchema,
-  slice: sliceIdSchema,
+  subtree: subtreeIdSchema,
   attempt: count,
   samples: count,
   lossSum: sum,
@@ -300,8 +298,8 @@ const loadEnd = z.strictObject({ type: z.literal("load-end"), step: count });
 const sync = z.strictObject({ type: z.literal("sync") });
 
 /**
- * Starts a step and assigns slices of it. The response is chunks and a `contribution` for each slice. Every worker gets
- * one per step, even without slices. Another one for the same step reassigns slices of other workers.
+ * Starts a step and assigns subtrees of its slices. The response is chunks and a `contribution` for each subtree. Every
+ * worker gets one per step, even without attempts. Another one for the same step reassigns subtrees of other workers.
  */
 const assign = z.strictObject({
   type: z.literal("assign"),
@@ -311,13 +309,15 @@ const assign = z.strictObject({
   start: count,
   end: count,
   learningRate: z.number(),
-  /** Slices that the receiving worker computes. */
-  slices: z.array(sliceSchema).max(MAX_SLICES),
+  /** The attempts that the receiving worker makes. */
+  attempts: z.array(attemptSchema).max(MAX_SLICES),
   /** Number of samples of every slice of the step, in slice order. */
   sliceSamples: counts(MAX_SLICES),
+  /** Number of slices of every subtree of the step, in slice order. */
+  subtreeSlices: counts(MAX_SLICES),
 });
 
-/** Sends a chunk of the sum over all slices (part 0), or of another worker's factors for `slice`. */
+/** Sends a chunk of the sum over all slices (part 0), or of another worker's factors for `subtree`. */
 const updateChunk = z.strictObject({ type: z.literal("update-chunk"), ...pieceFields });
 
 /**
@@ -327,22 +327,22 @@ const updateChunk = z.strictObject({ type: z.literal("update-chunk"), ...pieceFi
 const withdrawn = z.strictObject({
   type: z.literal("withdrawn"),
   step: stepSchema,
-  slice: sliceIdSchema,
+  subtree: subtreeIdSchema,
   attempt: count,
   again: counts(1_000_000),
 });
 
-/** Rejects the worker's contribution; another worker computes the slice. */
+/** Rejects the worker's contribution; another worker computes the subtree. */
 const rejected = z.strictObject({
   type: z.literal("rejected"),
   step: stepSchema,
-  slice: sliceIdSchema,
+  subtree: subtreeIdSchema,
   attempt: count,
   code,
   reason: text,
 });
 
-/** Commits the step with one attempt per slice: the worker applies the update, whose chunks it has received before. */
+/** Commits the step with one attempt per subtree: the worker applies the update, whose chunks it has received before. */
 const commit = z.strictObject({
   type: z.literal("commit"),
   step: stepSchema,

@@ -13,7 +13,7 @@ const types = [workerMessageSchema, coordinatorMessageSchema].flatMap(({ options
 test("docs/protocol.md tells of every message, and of no other", () => {
   for (const type of types) expect(page, type).toMatch(new RegExp(`\`${type}\``));
   const mentioned = [...page.matchAll(/`([a-z]+(?:-[a-z]+)*)`/g)].map(([, word]) => defined(word));
-  const fields = ["type", "slice", "attempt"];
+  const fields = ["type", "subtree", "attempt"];
   expect(mentioned.filter((word) => !(types as string[]).includes(word) && !fields.includes(word))).toEqual([]);
 });
 

@@ -116,7 +116,7 @@ function cpuMsOf(run: () => void): number {
 }
 
 function contribution() {
-  const label = { step: 0, slice: 0, attempt: 0 };
+  const label = { step: 0, subtree: 0, attempt: 0 };
   return { type: "contribution", ...label, samples: 1, lossSum: 1, correct: 0, ms: {}, io: {}, doneMs: 0 };
 }
 

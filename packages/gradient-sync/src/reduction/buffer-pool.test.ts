@@ -1,7 +1,7 @@
 /** Checks which buffers are reused, by their identity and by the memory of this process. */
 import { expect, test } from "vitest";
 import { makeLayout } from "../layout/layout.ts";
-import { slices, task, tensor } from "../testing/three-slices.ts";
+import { subtrees, task, tensor } from "../testing/three-subtrees.ts";
 import { BufferPool } from "./buffer-pool.ts";
 import { StepRound } from "./step-round.ts";
 
@@ -32,7 +32,7 @@ test("a step of a small model begins without an array as large as a chunk may be
   });
   const pool = new BufferPool();
   const bytesBefore = process.memoryUsage().arrayBuffers;
-  const round = new StepRound(task, slices, layout, true, pool);
+  const round = new StepRound(task, subtrees, layout, true, pool);
   expect(process.memoryUsage().arrayBuffers - bytesBefore).toBeLessThan(2 ** 20);
-  expect(round.slices).toHaveLength(slices.length);
+  expect(round.subtrees).toHaveLength(subtrees.length);
 });

@@ -17,7 +17,7 @@ export class ChunkDecoder {
   }
 
   /**
-   * Returns the length of a chunk of a slice with this number of samples; undefined if no chunk starts at its offset.
+   * Returns the length of a chunk of a subtree with this number of samples; undefined if no chunk starts at its offset.
    */
   elementsOf({ part, offset }: Chunk, samples: number): number | undefined {
     return chunkLength(this.#layout, partElements(this.#layout, part, samples), offset);
@@ -38,7 +38,7 @@ export class ChunkDecoder {
     }
   }
 
-  /** Returns whether all chunks of a slice have been received. @param received offsets by part */
+  /** Returns whether all chunks of a subtree have been received. @param received offsets by part */
   hasAllChunks(received: readonly ReadonlySet<number>[], samples: number): boolean {
     return received.every((offsets, part) => {
       return offsets.size === chunkOffsets(this.#layout, partElements(this.#layout, part, samples)).length;

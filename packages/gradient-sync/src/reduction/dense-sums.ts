@@ -1,9 +1,10 @@
-/** Sums the dense parts of all slices of a step, chunk by chunk. */
+/** Sums the dense parts of all subtrees of a step, chunk by chunk. */
 // biome-ignore-all lint/style/noNonNullAssertion: indexes stay within bounds, and a check would slow these loops
 import { chunkOffsets, type Layout } from "../layout/layout.ts";
 import { encodeFloats, type WireFloats } from "../layout/wire.ts";
-import type { SliceId } from "../protocol/ids.ts";
+import type { SubtreeId } from "../protocol/ids.ts";
 import type { BufferPool } from "./buffer-pool.ts";
+import { TreeSum } from "./tree-sum.ts";
 
 type Values = Float32Array<ArrayBuffer>;
 
@@ -15,8 +16,8 @@ export interface DenseChunk {
 
 /** Options of `DenseSums`. */
 export interface DenseSumsOptions {
-  /** Number of slices of the step. */
-  slices: number;
+  /** Number of slices of each subtree of the step. */
+  subtreeSlices: readonly number[];
   layout: Layout;
   /** Whether to pack sums with many zeros. */
   packing: boolean;
@@ -24,12 +25,12 @@ export interface DenseSumsOptions {
   pool: BufferPool;
 }
 
-/** Adds dense chunks in slice order, as soon as the chunks of all slices have arrived. */
+/** Adds dense chunks in the order of the tree, as soon as the chunks of all subtrees have arrived. */
 export class DenseSums {
   readonly #options: DenseSumsOptions;
   /** Number of chunks of the dense part. */
   readonly #chunks: number;
-  /** Chunks that wait for those of other slices, by offset and then by slice. */
+  /** Chunks that wait for those of other subtrees, by offset and then by subtree. */
   readonly #waiting = new Map<number, (Values | undefined)[]>();
   /** Offsets whose sums have been returned. */
   readonly #summed = new Set<number>();
@@ -40,23 +41,24 @@ export class DenseSums {
   }
 
   /**
-   * Adds a chunk of a slice and takes ownership of its buffer.
+   * Adds a chunk of a subtree and takes ownership of its buffer.
    *
    * @returns the encoded sum, if this was the last missing chunk
    */
-  add(slice: SliceId, { offset, values }: DenseChunk): WireFloats | undefined {
-    const chunks = this.#waiting.get(offset) ?? new Array<Values | undefined>(this.#options.slices).fill(undefined);
+  add(subtree: SubtreeId, { offset, values }: DenseChunk): WireFloats | undefined {
+    const { subtreeSlices } = this.#options;
+    const chunks = this.#waiting.get(offset) ?? subtreeSlices.map((): Values | undefined => undefined);
     this.#waiting.set(offset, chunks);
-    chunks[slice] = values;
-    if (chunks.includes(undefined)) return undefined;
+    chunks[subtree] = values;
+    if (!chunks.every((chunk) => chunk !== undefined)) return undefined;
     this.#waiting.delete(offset);
     this.#summed.add(offset);
     return this.#encodedSum(chunks);
   }
 
-  /** Removes the chunks of a slice from all sums. @returns the offsets of the sums that must be computed again */
-  withdraw(slice: SliceId): number[] {
-    for (const chunks of this.#waiting.values()) chunks[slice] = undefined;
+  /** Removes the chunks of a subtree from all sums. @returns the offsets of the sums that must be computed again */
+  withdraw(subtree: SubtreeId): number[] {
+    for (const chunks of this.#waiting.values()) chunks[subtree] = undefined;
     const again = [...this.#summed];
     this.#summed.clear();
     return again;
@@ -73,19 +75,16 @@ export class DenseSums {
     return waiting.reduce((bytes, values) => bytes + (values?.byteLength ?? 0), 0);
   }
 
-  /** Computes ((a + b) + c) + …, in slice order. */
-  #encodedSum(chunks: readonly (Values | undefined)[]): WireFloats | undefined {
-    const { layout, packing, pool } = this.#options;
-    let total: Values | undefined;
-    for (const values of chunks) {
-      if (values === undefined || total === undefined) {
-        total ??= values;
-        continue;
-      }
-      addTo(total, values);
-      pool.release(values);
-    }
-    if (total === undefined) return undefined;
+  /** Adds the chunks of all subtrees, in slice order. */
+  #encodedSum(chunks: readonly Values[]): WireFloats {
+    const { layout, packing, pool, subtreeSlices } = this.#options;
+    const tree = new TreeSum<Values>((left, right) => {
+      addTo(left, right);
+      pool.release(right);
+      return left;
+    });
+    for (const [subtree, values] of chunks.entries()) tree.add(values, subtreeSlices[subtree]);
+    const total = tree.total();
     const sum = encodeFloats(total, layout.wire, packing);
     if (sum.data.buffer !== total.buffer) pool.release(total); // otherwise the message is a view of it
     return sum;

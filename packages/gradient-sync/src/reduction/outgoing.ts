@@ -8,7 +8,7 @@ export type Chunk = MessageOf<"gradient-chunk">;
 /** The message that ends an attempt. */
 export type Contribution = MessageOf<"contribution">;
 
-/** The message that starts a step on a worker and assigns its slices. */
+/** The message that starts a step on a worker and assigns its subtrees. */
 export type Assign = MessageOf<"assign">;
 
 /** The task of a step: update number `step`, on samples [start, end) of the epoch's order. */

@@ -2,21 +2,24 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { decodeFromWorker, encode } from "../protocol/codec.ts";
-import { toSliceId, toStep } from "../protocol/ids.ts";
+import { toStep } from "../protocol/ids.ts";
 import { type DrawnGradients, drawnGradients, nearestBf16, plainStep } from "../testing/drawn-gradients.ts";
 import { PlainRound } from "../testing/plain-round.ts";
 import { ReductionClient } from "../testing/reduction-client.ts";
+import { assignedSubtrees } from "./assigned-subtrees.ts";
 import { BufferPool } from "./buffer-pool.ts";
 import type { Outgoing } from "./outgoing.ts";
-import type { SliceAttempts } from "./slice-attempts.ts";
+import type { SubtreeAttempts } from "./subtree-attempts.ts";
 
 /** Shared by all steps here, so that a message built from a released buffer shows. */
 const pool = new BufferPool();
 const STEP = toStep(3);
-/** A client keeps the factors of so many attempts at a slice, also of those that came to nothing. */
+/** A client keeps the factors of so many attempts at a subtree, also of those that came to nothing. */
 const MOST_ATTEMPTS = 7;
 
 type Action = () => void;
+
+const sum = (numbers: readonly number[]) => numbers.reduce((total, next) => total + next, 0);
 
 /** A server, its clients, and the bytes that are on their way between them. */
 class Reduction {
@@ -25,18 +28,14 @@ class Reduction {
   clients: ReductionClient[];
 
   constructor(gradients: DrawnGradients, clients: number, packing: boolean) {
-    const { layout, sliceSamples } = gradients;
-    const starts = sliceSamples.map((_, slice) => sliceSamples.slice(0, slice).reduce((sum, rows) => sum + rows, 0));
-    const slices = sliceSamples.map((rows, slice) => {
-      const start = starts[slice] ?? 0;
-      return { slice: toSliceId(slice), start, end: start + rows };
-    });
-    const task = { epoch: 0, step: STEP, start: 0, end: slices.at(-1)?.end ?? 0, learningRate: 0.1 };
+    const { layout, subtreeSamples, sliceSamples, subtreeSlices } = gradients;
+    const subtrees = assignedSubtrees({ start: 0, sliceSamples, subtreeSlices });
+    const task = { epoch: 0, step: STEP, start: 0, end: sum(subtreeSamples), learningRate: 0.1 };
     this.gradients = gradients;
-    this.round = new PlainRound(task, slices, layout, packing, pool);
+    this.round = new PlainRound(task, subtrees, layout, packing, pool);
     this.clients = Array.from({ length: clients }, (_, id) => new ReductionClient(id, gradients));
     for (const { id } of this.clients) {
-      const own = slices.filter(({ slice }) => slice % clients === id).map(({ slice }) => slice);
+      const own = [...subtrees.keys()].filter((subtree) => subtree % clients === id);
       this.#send([this.round.assign(id, own)]);
     }
   }
@@ -49,19 +48,19 @@ class Reduction {
     ]);
   }
 
-  /** Slices that so many try at once, and that another client may try too. */
+  /** Subtrees that so many try at once, and that another client may try too. */
   retries(live: number): Action[] {
-    const isOpen = ({ attempts, attemptsMade }: SliceAttempts) =>
+    const isOpen = ({ attempts, attemptsMade }: SubtreeAttempts) =>
       attempts.size === live &&
       attemptsMade < MOST_ATTEMPTS &&
       [...attempts.values()].every(({ contribution }) => contribution === undefined);
-    return this.round.slices.filter(isOpen).flatMap(({ slice, attempts }) =>
+    return this.round.subtrees.filter(isOpen).flatMap(({ id: subtree, attempts }) =>
       this.clients
         .filter(({ id }) => [...attempts.values()].every(({ worker }) => worker !== id))
         .map(
           ({ id }) =>
             () =>
-              this.#send([this.round.assign(id, [slice])]),
+              this.#send([this.round.assign(id, [subtree])]),
         ),
     );
   }
@@ -86,8 +85,8 @@ class Reduction {
   }
 
   #recompute(): Action | undefined {
-    const open = this.round.slices.find(({ attempts }) => attempts.size === 0);
-    return open && (() => this.#send([this.round.assign(0, [open.slice])]));
+    const open = this.round.subtrees.find(({ attempts }) => attempts.size === 0);
+    return open && (() => this.#send([this.round.assign(0, [open.id])]));
   }
 
   #disconnect(client: ReductionClient): void {
@@ -138,7 +137,7 @@ test("every client gets bit-identical sums in slice order and all factors, for a
           arrivals[choice % arrivals.length]?.();
         }
         const attempts = reduction.finish();
-        expect(attempts).toEqual(gradients.sliceSamples.map(() => 0));
+        expect(attempts).toEqual(gradients.subtreeSamples.map(() => 0));
         assertPlainStep(reduction, attempts);
       },
     ),

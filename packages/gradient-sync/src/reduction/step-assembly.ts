@@ -1,17 +1,17 @@
 /**
- * Assembles the update of one step on a worker: the sum of the dense parts, and the factors of every slice. Factors are
- * stored by slice and attempt until the commit names one attempt per slice.
+ * Assembles the update of one step on a worker: the sum of the dense parts, and the factors of every subtree. Factors are
+ * stored by subtree and attempt until the commit names one attempt per subtree.
  */
 import { at, LockstepError } from "@lockstep/errors";
 import { chunkLength, chunkOffsets, type Layout, partElements } from "../layout/layout.ts";
-import type { SliceId, Step } from "../protocol/ids.ts";
+import type { Step, SubtreeId } from "../protocol/ids.ts";
 
-/** Maximum number of attempts per slice whose factors are stored: the primary one, and some of this worker's own. */
+/** Maximum number of attempts per subtree whose factors are stored: the primary one, and some of this worker's own. */
 const MAX_ATTEMPTS = 8;
 
 /** The place of a chunk in the update. */
 interface PiecePlace {
-  slice: SliceId;
+  subtree: SubtreeId;
   attempt: number;
   part: number;
   /** In elements of the part. */
@@ -23,7 +23,7 @@ export interface Piece extends PiecePlace {
   values: Float32Array;
 }
 
-/** The factors of one attempt at a slice, by part. Part 0 is empty. */
+/** The factors of one attempt at a subtree, by part. Part 0 is empty. */
 interface Factors {
   parts: Float32Array<ArrayBuffer>[];
   /** Received offsets of each part. */
@@ -33,36 +33,36 @@ interface Factors {
 /** Assembles the update of one step from chunks in any order. */
 export class StepAssembly {
   readonly #layout: Layout;
-  readonly #sliceSamples: readonly number[];
+  readonly #subtreeSamples: readonly number[];
   readonly #dense: Float32Array<ArrayBuffer>;
   /** Received offsets of the sums. */
   readonly #sums = new Set<number>();
-  /** The factors of each slice, by attempt. */
+  /** The factors of each subtree, by attempt. */
   readonly #attempts: Map<number, Factors>[];
 
   /**
-   * @param sliceSamples number of samples of every slice of the step, in slice order
+   * @param subtreeSamples number of samples of every subtree of the step, in slice order
    * @param dense receives the sums; its initial content is ignored
    */
   constructor(
     layout: Layout,
-    sliceSamples: readonly number[],
+    subtreeSamples: readonly number[],
     dense: Float32Array<ArrayBuffer> = new Float32Array(layout.denseElements),
   ) {
     this.#layout = layout;
-    this.#sliceSamples = sliceSamples;
+    this.#subtreeSamples = subtreeSamples;
     this.#dense = dense;
-    this.#attempts = sliceSamples.map(() => new Map());
+    this.#attempts = subtreeSamples.map(() => new Map());
   }
 
   /** Number of samples of the global batch. */
   get rows(): number {
-    return this.#sliceSamples.reduce((total, samples) => total + samples, 0);
+    return this.#subtreeSamples.reduce((total, samples) => total + samples, 0);
   }
 
-  /** Returns the number of samples of a slice; 0 if the slice does not exist. */
-  samplesOf(slice: SliceId): number {
-    return this.#sliceSamples[slice] ?? 0;
+  /** Returns the number of samples of a subtree; 0 if the subtree does not exist. */
+  samplesOf(subtree: SubtreeId): number {
+    return this.#subtreeSamples[subtree] ?? 0;
   }
 
   /**
@@ -81,8 +81,8 @@ export class StepAssembly {
    * @throws LockstepError ERR_CHUNK if no such chunk is expected
    */
   claim(place: PiecePlace, count?: number): Float32Array<ArrayBuffer> {
-    const { slice, attempt, part, offset } = place;
-    const factors = part === 0 ? undefined : this.#factorsOf(slice, attempt);
+    const { subtree, attempt, part, offset } = place;
+    const factors = part === 0 ? undefined : this.#factorsOf(subtree, attempt);
     const target = part === 0 ? this.#dense : factors?.parts[part];
     const received = part === 0 ? this.#sums : factors?.received[part];
     const elements = chunkLength(this.#layout, target?.length ?? 0, offset);
@@ -93,20 +93,20 @@ export class StepAssembly {
   }
 
   /** Discards an attempt, and the sums at the offsets `again`, which included it. */
-  withdraw({ slice, attempt, again }: { slice: SliceId; attempt: number; again: readonly number[] }): void {
+  withdraw({ subtree, attempt, again }: { subtree: SubtreeId; attempt: number; again: readonly number[] }): void {
     for (const offset of again) this.#sums.delete(offset);
-    this.#attempts[slice]?.delete(attempt);
+    this.#attempts[subtree]?.delete(attempt);
   }
 
   /**
    * Returns a function that returns a part for all rows of the batch. Part 0 is the array `dense`; factors are copies,
    * with their rows in slice order.
    *
-   * @param attempts the committed attempt of each slice
+   * @param attempts the committed attempt of each subtree
    * @throws LockstepError ERR_COMMIT if a chunk is missing
    */
   complete(step: Step, attempts: readonly number[]): (part: number) => Float32Array<ArrayBuffer> {
-    const chosen = this.#attempts.map((byNumber, slice) => byNumber.get(attempts[slice] ?? Number.NaN));
+    const chosen = this.#attempts.map((byNumber, subtree) => byNumber.get(attempts[subtree] ?? Number.NaN));
     const complete = chosen.flatMap((factors) => (factors !== undefined && this.#isComplete(factors) ? [factors] : []));
     const hasFactors = this.#layout.rowElements.length > 1;
     const hasSums = chunkOffsets(this.#layout, this.#layout.denseElements).every((offset) => this.#sums.has(offset));
@@ -118,8 +118,8 @@ export class StepAssembly {
   }
 
   /**
-   * Returns a factor part for all rows, as `complete` would, if it has arrived from every slice, and the attempts, by
-   * slice, that it consists of. The commit may name other attempts.
+   * Returns a factor part for all rows, as `complete` would, if it has arrived from every subtree, and the attempts, by
+   * subtree, that it consists of. The commit may name other attempts.
    */
   completeFactor(part: number): { attempts: number[]; values: Float32Array<ArrayBuffer> } | undefined {
     const chosen = this.#attempts.map((attempts) =>
@@ -133,11 +133,11 @@ export class StepAssembly {
     };
   }
 
-  #factorsOf(slice: SliceId, attempt: number): Factors | undefined {
-    const attempts = this.#attempts[slice];
+  #factorsOf(subtree: SubtreeId, attempt: number): Factors | undefined {
+    const attempts = this.#attempts[subtree];
     const known = attempts?.get(attempt);
     if (attempts === undefined || known !== undefined || attempts.size === MAX_ATTEMPTS) return known;
-    const samples = at(this.#sliceSamples, slice);
+    const samples = at(this.#subtreeSamples, subtree);
     const parts = this.#layout.rowElements.map((_, part) =>
       part === 0 ? new Float32Array() : new Float32Array(partElements(this.#layout, part, samples)),
     );
@@ -165,9 +165,9 @@ function concat(arrays: Float32Array[]): Float32Array<ArrayBuffer> {
   return target;
 }
 
-function misplaced({ slice, part, offset }: PiecePlace): LockstepError {
+function misplaced({ subtree, part, offset }: PiecePlace): LockstepError {
   return new LockstepError(
     "ERR_CHUNK",
-    `Got an unexpected chunk at offset ${offset} of part ${part} of slice ${slice}.`,
+    `Got an unexpected chunk at offset ${offset} of part ${part} of subtree ${subtree}.`,
   );
 }

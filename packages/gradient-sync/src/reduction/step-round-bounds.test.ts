@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { makeLayout } from "../layout/layout.ts";
 import { encodeFloats } from "../layout/wire.ts";
-import { toSliceId, toStep } from "../protocol/ids.ts";
+import { toStep, toSubtreeId } from "../protocol/ids.ts";
 import type { MessageOf } from "../protocol/messages.ts";
 import { PlainRound } from "../testing/plain-round.ts";
 import { MAX_IGNORED_CHUNKS } from "./ignored-chunks.ts";
@@ -18,52 +18,60 @@ const LAYOUT = makeLayout(
 const DENSE_BYTES = 4 * 1000;
 const ROWS = 50;
 
-function roundOf(slices: number): PlainRound {
-  const task = { type: "step" as const, epoch: 0, step: toStep(5), start: 0, end: slices * ROWS, learningRate: 0.1 };
-  const ranges = Array.from({ length: slices }, (_, slice) => ({
-    slice: toSliceId(slice),
-    start: slice * ROWS,
-    end: (slice + 1) * ROWS,
+function roundOf(subtrees: number): PlainRound {
+  const task = { type: "step" as const, epoch: 0, step: toStep(5), start: 0, end: subtrees * ROWS, learningRate: 0.1 };
+  const ranges = Array.from({ length: subtrees }, (_, subtree) => ({
+    start: subtree * ROWS,
+    end: (subtree + 1) * ROWS,
+    sliceSamples: [ROWS],
   }));
   return new PlainRound(task, ranges, LAYOUT);
 }
 
-function piece(slice: number, part: number, offset: number, elements = 100, attempt = 0, value = 1) {
+function piece(subtree: number, part: number, offset: number, elements = 100, attempt = 0, value = 1) {
   const data = encodeFloats(new Float32Array(elements).fill(value), "fp32");
-  return { type: "gradient-chunk" as const, step: toStep(5), slice: toSliceId(slice), attempt, part, offset, ...data };
+  return {
+    type: "gradient-chunk" as const,
+    step: toStep(5),
+    subtree: toSubtreeId(subtree),
+    attempt,
+    part,
+    offset,
+    ...data,
+  };
 }
 
 /** All pieces of a contribution: of the dense part, then of the factors, of 100 and 150 numbers. */
-function pieces(slice: number, attempt = 0) {
-  const dense = Array.from({ length: 10 }, (_, chunk) => piece(slice, 0, 100 * chunk, 100, attempt));
+function pieces(subtree: number, attempt = 0) {
+  const dense = Array.from({ length: 10 }, (_, chunk) => piece(subtree, 0, 100 * chunk, 100, attempt));
   const factors = [
-    piece(slice, 1, 0, 100, attempt),
-    piece(slice, 2, 0, 100, attempt),
-    piece(slice, 2, 100, 50, attempt),
+    piece(subtree, 1, 0, 100, attempt),
+    piece(subtree, 2, 0, 100, attempt),
+    piece(subtree, 2, 100, 50, attempt),
   ];
   return [...dense, ...factors];
 }
 
-function contribution(slice: number, attempt = 0): MessageOf<"contribution"> {
-  const label = { type: "contribution" as const, step: toStep(5), slice: toSliceId(slice), attempt };
+function contribution(subtree: number, attempt = 0): MessageOf<"contribution"> {
+  const label = { type: "contribution" as const, step: toStep(5), subtree: toSubtreeId(subtree), attempt };
   return { ...label, samples: ROWS, lossSum: 1, correct: 0, ms: {}, io: {}, doneMs: 0 };
 }
 
-const contribute = (round: PlainRound, worker: number, slice: number, attempt = 0) => [
-  ...pieces(slice, attempt).flatMap((message) => round.onChunk(worker, message)),
-  ...round.onContribution(worker, contribution(slice, attempt)),
+const contribute = (round: PlainRound, worker: number, subtree: number, attempt = 0) => [
+  ...pieces(subtree, attempt).flatMap((message) => round.onChunk(worker, message)),
+  ...round.onContribution(worker, contribution(subtree, attempt)),
 ];
 
 describe("what a round holds", () => {
-  test("is at most a dense part for each slice, and nothing once all have come", () => {
+  test("is at most a dense part for each subtree, and nothing once all have come", () => {
     const round = roundOf(8);
-    for (let slice = 0; slice < 8; slice++) round.assign(slice, [slice]);
+    for (let subtree = 0; subtree < 8; subtree++) round.assign(subtree, [subtree]);
     let most = 0;
-    for (let slice = 0; slice < 8; slice++) {
-      contribute(round, slice, slice);
+    for (let subtree = 0; subtree < 8; subtree++) {
+      contribute(round, subtree, subtree);
       most = Math.max(most, round.bufferedBytes);
     }
-    expect(most).toBe(7 * DENSE_BYTES); // of the last slice nothing is held: it completes each sum
+    expect(most).toBe(7 * DENSE_BYTES); // of the last subtree nothing is held: it completes each sum
     expect(round.bufferedBytes).toBe(0);
     expect(round.complete).toBe(true);
   });
@@ -118,10 +126,10 @@ describe("pieces that are asked for again", () => {
     expect(round.complete).toBe(true);
   });
 
-  test("make another worker compute the slice if who was to send them is gone", () => {
+  test("make another worker compute the subtree if who was to send them is gone", () => {
     const round = roundWithSumsToMakeAgain();
     round.removeWorker(0);
-    expect(round.slices.map(({ complete }) => complete !== undefined)).toEqual([false, true]);
+    expect(round.subtrees.map(({ complete }) => complete !== undefined)).toEqual([false, true]);
     round.assign(1, [0]);
     contribute(round, 1, 0, 1);
     expect(round.complete).toBe(true);

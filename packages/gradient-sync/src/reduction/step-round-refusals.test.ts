@@ -2,7 +2,7 @@
 import { at } from "@lockstep/errors";
 import { defined } from "@lockstep/testing";
 import { expect, test } from "vitest";
-import { toSliceId, toStep } from "../protocol/ids.ts";
+import { toStep, toSubtreeId } from "../protocol/ids.ts";
 import type { PlainRound } from "../testing/plain-round.ts";
 import {
   contribute,
@@ -13,19 +13,19 @@ import {
   typesOf,
   withdrawals,
 } from "../testing/started-round.ts";
-import { type Chunk, chunkOf, chunksOf, contributionOf, STEP, slices, stepOf } from "../testing/three-slices.ts";
+import { type Chunk, chunkOf, chunksOf, contributionOf, IDS, STEP, stepOf } from "../testing/three-subtrees.ts";
 import type { Outgoing } from "./outgoing.ts";
 
 test("chunks and contributions that come twice are ignored", () => {
   const round = startedRound();
-  const out = slices.flatMap(({ slice }) => [
-    ...send(round, slice, chunksOf(slice)),
-    ...send(round, slice, chunksOf(slice)),
+  const out = IDS.flatMap((subtree) => [
+    ...send(round, subtree, chunksOf(subtree)),
+    ...send(round, subtree, chunksOf(subtree)),
   ]);
-  for (const { slice } of slices) out.push(...round.onContribution(slice, contributionOf(slice)));
-  const again = slices.flatMap(({ slice }) => [
-    ...send(round, slice, chunksOf(slice)),
-    ...round.onContribution(slice, { ...contributionOf(slice), lossSum: 99 }),
+  for (const subtree of IDS) out.push(...round.onContribution(subtree, contributionOf(subtree)));
+  const again = IDS.flatMap((subtree) => [
+    ...send(round, subtree, chunksOf(subtree)),
+    ...round.onContribution(subtree, { ...contributionOf(subtree), lossSum: 99 }),
   ]);
   expect(again).toEqual([]);
   expect(round.totals().lossSum).toBe(3);
@@ -34,7 +34,7 @@ test("chunks and contributions that come twice are ignored", () => {
 
 test("a chunk that is requested again is ignored from the second time on", () => {
   const round = startedRound();
-  slices.map(({ slice }) => send(round, slice, chunksOf(slice)));
+  IDS.map((subtree) => send(round, subtree, chunksOf(subtree)));
   round.removeWorker(0);
   round.assign(3, [0]);
   send(round, 3, chunksOf(0, 1));
@@ -77,21 +77,24 @@ test.each<[string, string, (round: PlainRound) => Outgoing[]]>([
     "ERR_CONTRIBUTION",
     (round) => [...sendAll(round), ...round.onContribution(0, { ...contributionOf(0), correct: 3 })],
   ],
-])("an attempt with %s is rejected, and another attempt completes the slice", (_, code, corrupt) => {
+])("an attempt with %s is rejected, and another attempt completes the subtree", (_, code, corrupt) => {
   const round = startedRound();
-  const out = [1, 2].flatMap((slice) => contribute(round, slice, slice));
+  const out = [1, 2].flatMap((subtree) => contribute(round, subtree, subtree));
   const [first, ...rest] = chunksOf(0);
   out.push(...round.onChunk(0, defined(first)));
   out.push(...corrupt(round));
   const rejected = out.find(({ message }) => message.type === "rejected");
-  expect(rejected).toMatchObject({ to: 0, message: { step: STEP, slice: 0, attempt: 0, code } });
+  expect(rejected).toMatchObject({ to: 0, message: { step: STEP, subtree: 0, attempt: 0, code } });
   expect(withdrawals(out)).toMatchObject([[0, 0, expect.arrayContaining([0])]]);
-  expect([...at(round.slices, 0).excludedWorkers]).toEqual([0]);
-  expect([...at(round.slices, 0).nonFiniteWorkers]).toEqual(code === "ERR_NOT_FINITE" ? [0] : []);
+  expect([...at(round.subtrees, 0).excludedWorkers]).toEqual([0]);
+  expect([...at(round.subtrees, 0).nonFiniteWorkers]).toEqual(code === "ERR_NOT_FINITE" ? [0] : []);
 
   expect([...send(round, 0, rest), ...round.onContribution(0, contributionOf(0))]).toEqual([]); // what was on its way
   round.assign(3, [0]);
-  out.push(...contribute(round, 3, 0, 1), ...[1, 2].flatMap((slice) => send(round, slice, chunksOf(slice, 0, [0]))));
+  out.push(
+    ...contribute(round, 3, 0, 1),
+    ...[1, 2].flatMap((subtree) => send(round, subtree, chunksOf(subtree, 0, [0]))),
+  );
   expect(receivedStep(round, out)).toEqual(stepOf([1, 0, 0]));
 });
 
@@ -101,20 +104,20 @@ test("an invalid chunk of a second attempt is rejected, and the first attempt co
   const out = send(round, 0, chunksOf(0).slice(0, 1));
   expect(typesOf(round.onChunk(3, chunkOf(0, 1, 0, 0, Number.NaN, 0, 0)))).toEqual(["rejected"]);
   out.push(...send(round, 0, chunksOf(0).slice(1)), ...round.onContribution(0, contributionOf(0)));
-  out.push(...[1, 2].flatMap((slice) => contribute(round, slice, slice)));
+  out.push(...[1, 2].flatMap((subtree) => contribute(round, subtree, subtree)));
   expect(receivedStep(round, out)).toEqual(stepOf([0, 0, 0]));
 });
 
-/** A chunk of slice 0 that is not finite. */
+/** A chunk of subtree 0 that is not finite. */
 const nan = (attempt: number) => chunkOf(0, attempt, 1, 0, Number.NaN, 0, 0);
 
-test("a slice that workers find not finite, however many, is not diverged: another one may find it finite", () => {
+test("a subtree that workers find not finite, however many, is not diverged: another one may find it finite", () => {
   const round = startedRound();
   for (const worker of [0, 1, 2]) {
     if (worker > 0) round.assign(worker, [0]);
     round.onChunk(worker, nan(worker));
   }
-  expect([...at(round.slices, 0).nonFiniteWorkers]).toEqual([0, 1, 2]);
+  expect([...at(round.subtrees, 0).nonFiniteWorkers]).toEqual([0, 1, 2]);
   expect(round.complete).toBe(false);
 });
 
@@ -132,7 +135,7 @@ test("a round that is given up as diverged is complete, and its loss is NaN", ()
   expect(round.totals()).toEqual({ samples: 6, lossSum: Number.NaN, correct: 0 });
 });
 
-/** A chunk and a contribution of slice 0 with a change. */
+/** A chunk and a contribution of subtree 0 with a change. */
 const of = (change: Partial<Chunk>) => ({
   chunk: { ...chunkOf(0, 0, 0, 0, 1, 2, 3), ...change },
   contribution: { ...contributionOf(0), ...change, type: "contribution" as const },
@@ -142,7 +145,7 @@ test("a message about an attempt of an earlier step, or about a withdrawn one, i
   const round = startedRound();
   for (const { chunk, contribution } of [
     of({ step: toStep(STEP - 1) }),
-    of({ step: toStep(0), slice: toSliceId(99) }),
+    of({ step: toStep(0), subtree: toSubtreeId(99) }),
   ]) {
     expect([round.onChunk(0, chunk), round.onContribution(0, contribution)]).toEqual([[], []]);
   }
@@ -154,8 +157,8 @@ test("a message about an attempt of an earlier step, or about a withdrawn one, i
 
 test.each([
   ["a step to come", { step: toStep(STEP + 1) }],
-  ["another worker's slice", { slice: toSliceId(1) }],
-  ["a slice that there is not", { slice: toSliceId(3) }],
+  ["another worker's subtree", { subtree: toSubtreeId(1) }],
+  ["a subtree that there is not", { subtree: toSubtreeId(3) }],
   ["an attempt that there is not", { attempt: 1 }],
 ])("a message about %s is not this worker's to send", (_, change) => {
   const round = startedRound();

@@ -5,46 +5,48 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { makeLayout } from "../layout/layout.ts";
 import { decodeFloats } from "../layout/wire.ts";
-import { toSliceId } from "../protocol/ids.ts";
+import { toSubtreeId } from "../protocol/ids.ts";
 import { PlainRound } from "../testing/plain-round.ts";
 import { contribute, pool, receivedStep, send, startedRound, sumsIn, withdrawals } from "../testing/started-round.ts";
 import {
   chunkOf,
   chunksOf,
   contributionOf,
+  IDS,
   layout,
   SAMPLES,
   STEP,
-  slices,
   stepOf,
+  subtrees,
   task,
   tensor,
-} from "../testing/three-slices.ts";
+} from "../testing/three-subtrees.ts";
 
-test("assign sends each worker the task, its slices, and the number of samples of every slice", () => {
-  const round = new PlainRound(task, slices, layout, true, pool);
+test("assign sends each worker the task, its attempts, and the slices of every subtree", () => {
+  const round = new PlainRound(task, subtrees, layout, true, pool);
   round.assign(0, [1]);
   const own = [
-    { slice: 0, attempt: 0, start: 10, end: 12 },
-    { slice: 1, attempt: 1, start: 12, end: 13 },
+    { subtree: 0, attempt: 0 },
+    { subtree: 1, attempt: 1 },
   ];
   const { type: _, ...fields } = task;
+  const sizes = { sliceSamples: SAMPLES, subtreeSlices: [1, 1, 1] };
   expect(round.assign(4, [0, 1])).toEqual({
     to: 4,
-    message: { type: "assign", ...fields, slices: own, sliceSamples: SAMPLES },
+    message: { type: "assign", ...fields, attempts: own, ...sizes },
   });
-  expect(round.assign(5, [])).toMatchObject({ to: 5, message: { slices: [], sliceSamples: SAMPLES } });
+  expect(round.assign(5, [])).toMatchObject({ to: 5, message: { attempts: [], ...sizes } });
 });
 
 test("a step has the same sums for any order of its chunks", () => {
-  const all = slices.flatMap(({ slice }) => chunksOf(slice));
+  const all = IDS.flatMap((subtree) => chunksOf(subtree));
   fc.assert(
     fc.property(fc.shuffledSubarray(all, { minLength: all.length }), (chunks) => {
       const round = startedRound();
-      const out = chunks.flatMap((chunk) => round.onChunk(chunk.slice, chunk));
-      for (const { slice } of slices) {
+      const out = chunks.flatMap((chunk) => round.onChunk(chunk.subtree, chunk));
+      for (const subtree of IDS) {
         expect(round.complete).toBe(false);
-        expect(round.onContribution(slice, contributionOf(slice))).toEqual([]);
+        expect(round.onContribution(subtree, contributionOf(subtree))).toEqual([]);
       }
       expect(round.complete).toBe(true);
       expect(receivedStep(round, out)).toEqual(stepOf([0, 0, 0]));
@@ -52,9 +54,9 @@ test("a step has the same sums for any order of its chunks", () => {
   );
 });
 
-test("a step is committed with the samples, the loss and the correct predictions of all slices", () => {
+test("a step is committed with the samples, the loss and the correct predictions of all subtrees", () => {
   const round = startedRound();
-  for (const { slice } of slices) contribute(round, slice, slice);
+  for (const subtree of IDS) contribute(round, subtree, subtree);
   const totals = { samples: 6, lossSum: 3, correct: 2 };
   expect(round.totals()).toEqual(totals);
   expect(round.commit()).toEqual({
@@ -65,8 +67,8 @@ test("a step is committed with the samples, the loss and the correct predictions
 
 test("a step adds in slice order, not in order of arrival, on which float32 sums would depend", () => {
   const round = startedRound();
-  const parts = [2 ** 24, 1, -(2 ** 24)].map((value, slice) => chunkOf(slice, 0, 0, 3, value, value));
-  const out = [2, 1, 0].flatMap((slice) => round.onChunk(slice, at(parts, slice)));
+  const parts = [2 ** 24, 1, -(2 ** 24)].map((value, subtree) => chunkOf(subtree, 0, 0, 3, value, value));
+  const out = [2, 1, 0].flatMap((subtree) => round.onChunk(subtree, at(parts, subtree)));
   expect(out).toHaveLength(1);
   const { to, except, message } = at(out, 0);
   expect([to, except]).toEqual(["all", undefined]);
@@ -82,22 +84,22 @@ test("a step forwards each chunk of factors unchanged and immediately to all wor
   ]);
 });
 
-test("a step without dense tensors is complete once all slices have contributed", () => {
+test("a step without dense tensors is complete once all subtrees have contributed", () => {
   const factors = makeLayout([tensor("kernel", 2, 1)], { forms: ["factored"], wire: "fp32", chunkBytes: 12 });
-  const round = new PlainRound(task, slices.slice(1, 2), factors);
+  const round = new PlainRound(task, subtrees.slice(1, 2), factors);
   round.assign(0, [0]);
   round.onChunk(0, chunkOf(0, 0, 1, 0, 1, 2));
   round.onChunk(0, chunkOf(0, 0, 2, 0, 3));
-  round.onContribution(0, { ...contributionOf(1), slice: toSliceId(0) });
+  round.onContribution(0, { ...contributionOf(1), subtree: toSubtreeId(0) });
   expect(round.complete).toBe(true);
 });
 
-/** Worker 3 tries slice 0 too, of which worker 0 has sent its factors and the first of its dense pieces. */
+/** Worker 3 tries subtree 0 too, of which worker 0 has sent its factors and the first of its dense pieces. */
 function twice() {
   const round = startedRound();
   const out = send(round, 0, chunksOf(0).slice(0, 1));
   out.push(...send(round, 0, chunksOf(0, 0, [1, 2])));
-  for (const slice of [1, 2]) out.push(...contribute(round, slice, slice));
+  for (const subtree of [1, 2]) out.push(...contribute(round, subtree, subtree));
   round.assign(3, [0]);
   return { round, out };
 }
@@ -116,9 +118,9 @@ test("a second attempt replaces the first if it completes earlier, and the first
   const { round, out } = twice();
   out.push(...contribute(round, 3, 0, 1));
   expect(withdrawals(out)).toEqual([[0, 0, [0]]]);
-  expect(sumsIn(out)).toEqual([0, 3]); // 3 waited only for this slice
+  expect(sumsIn(out)).toEqual([0, 3]); // 3 waited only for this subtree
   expect(round.complete).toBe(false);
-  for (const slice of [1, 2]) out.push(...send(round, slice, chunksOf(slice, 0, [0]).slice(0, 1)));
+  for (const subtree of [1, 2]) out.push(...send(round, subtree, chunksOf(subtree, 0, [0]).slice(0, 1)));
   expect(round.complete).toBe(true);
   expect(receivedStep(round, out)).toEqual(stepOf([1, 0, 0]));
 });
@@ -129,29 +131,29 @@ test("a second attempt replaces the first, with its buffered chunks, if the firs
   send(round, 3, [defined(first)]);
   out.push(...round.removeWorker(0));
   out.push(...send(round, 3, rest), ...round.onContribution(3, contributionOf(0, 1)));
-  for (const slice of [1, 2]) out.push(...send(round, slice, chunksOf(slice, 0, [0]).slice(0, 1)));
+  for (const subtree of [1, 2]) out.push(...send(round, subtree, chunksOf(subtree, 0, [0]).slice(0, 1)));
   expect(receivedStep(round, out)).toEqual(stepOf([1, 0, 0]));
 });
 
 test("a second attempt becomes primary if the first has sent nothing", () => {
   const round = startedRound();
   round.assign(3, [0]);
-  const out = [1, 2].flatMap((slice) => contribute(round, slice, slice));
+  const out = [1, 2].flatMap((subtree) => contribute(round, subtree, subtree));
   out.push(...contribute(round, 3, 0, 1), ...send(round, 0, chunksOf(0)));
   expect(withdrawals(out)).toEqual([]);
   expect(receivedStep(round, out)).toEqual(stepOf([1, 0, 0]));
 });
 
-/** All sums have gone out; worker 0 is lost before its contribution, and worker 3 gets its slice. */
+/** All sums have gone out; worker 0 is lost before its contribution, and worker 3 gets its subtree. */
 function withdrawn(others: readonly number[] = [1, 2]) {
   const round = startedRound();
-  const out = slices.flatMap(({ slice }) => send(round, slice, chunksOf(slice)));
-  for (const slice of others) out.push(...round.onContribution(slice, contributionOf(slice)));
+  const out = IDS.flatMap((subtree) => send(round, subtree, chunksOf(subtree)));
+  for (const subtree of others) out.push(...round.onContribution(subtree, contributionOf(subtree)));
   out.push(...round.removeWorker(0));
   round.assign(3, [0]);
   return { round, out };
 }
-const dense = (slice: number) => chunksOf(slice, 0, [0]);
+const dense = (subtree: number) => chunksOf(subtree, 0, [0]);
 
 test("withdrawing a primary attempt announces the sums that included it, which are computed again from resent chunks", () => {
   const { round, out } = withdrawn();
@@ -199,8 +201,8 @@ test("a sum that was computed again can be withdrawn again", () => {
 
 test("a withdrawal also withdraws complete contributions of disconnected workers, which nobody can resend", () => {
   const round = startedRound();
-  const out = slices.flatMap(({ slice }) => send(round, slice, chunksOf(slice)));
-  for (const slice of [1, 2]) out.push(...round.onContribution(slice, contributionOf(slice)));
+  const out = IDS.flatMap((subtree) => send(round, subtree, chunksOf(subtree)));
+  for (const subtree of [1, 2]) out.push(...round.onContribution(subtree, contributionOf(subtree)));
   expect(round.removeWorker(1)).toEqual([]); // it stands, as long as its sums do
   out.push(...round.removeWorker(0));
   expect(withdrawals(out)).toEqual([

@@ -14,10 +14,10 @@ import {
   receive,
   SAMPLES,
   STEP,
-  slices,
   stepOf,
+  subtrees,
   task,
-} from "../testing/three-slices.ts";
+} from "../testing/three-subtrees.ts";
 import { BufferPool } from "./buffer-pool.ts";
 import type { Outgoing } from "./outgoing.ts";
 import { StepAssembly } from "./step-assembly.ts";
@@ -54,12 +54,12 @@ class Worker {
     receive(this.assembly, outgoing);
     const { message } = outgoing;
     if (message.type === "assign") {
-      for (const { slice, attempt } of message.slices)
-        this.#toDo.push(...chunksOf(slice, attempt), contributionOf(slice, attempt));
+      for (const { subtree, attempt } of message.attempts)
+        this.#toDo.push(...chunksOf(subtree, attempt), contributionOf(subtree, attempt));
     }
     if (message.type === "withdrawn") {
-      const isAgain = ({ slice, attempt, part, offset }: Chunk) =>
-        part === 0 && message.again.includes(offset) && (slice !== message.slice || attempt !== message.attempt);
+      const isAgain = ({ subtree, attempt, part, offset }: Chunk) =>
+        part === 0 && message.again.includes(offset) && (subtree !== message.subtree || attempt !== message.attempt);
       this.outbox.push(...this.#sent.filter(isAgain));
     }
   }
@@ -68,20 +68,20 @@ class Worker {
     this.outbox.push(next);
     if (next.type === "contribution") return;
     this.#sent.push(next);
-    const { slice, attempt, part, offset } = next;
-    const values = partOf(slice, attempt, part).slice(offset, offset + layout.chunkElements);
-    if (part > 0) this.assembly.add({ slice, attempt, part, offset, values });
+    const { subtree, attempt, part, offset } = next;
+    const values = partOf(subtree, attempt, part).slice(offset, offset + layout.chunkElements);
+    if (part > 0) this.assembly.add({ subtree, attempt, part, offset, values });
   }
 }
 
 /** A round, its workers, one who only listens, as a worker that joins does, and what is on its way between them. */
 class Network {
-  readonly round = new PlainRound(task, slices, layout, true, pool);
+  readonly round = new PlainRound(task, subtrees, layout, true, pool);
   readonly listener = new Worker(-1);
   workers = [0, 1, 2, 3].map((id) => new Worker(id));
 
   constructor() {
-    for (const { id } of this.workers) this.#send([this.round.assign(id, id < slices.length ? [id] : [])]);
+    for (const { id } of this.workers) this.#send([this.round.assign(id, id < subtrees.length ? [id] : [])]);
   }
 
   /** Somebody computes, reads, or is heard. */
@@ -92,18 +92,18 @@ class Network {
     return [...arrivals, ...[...this.workers, this.listener].flatMap(({ actions }) => actions)];
   }
 
-  /** A slice that so many try goes to one more worker. */
+  /** A subtree that so many try goes to one more worker. */
   retries(tried: number): Action[] {
-    const open = this.round.slices
-      .map(({ slice, attempts }) => ({ slice, attempts: [...attempts.values()] }))
+    const open = this.round.subtrees
+      .map(({ id, attempts }) => ({ subtree: id, attempts: [...attempts.values()] }))
       .filter(({ attempts }) => attempts.length === tried && attempts.every(({ contribution }) => !contribution));
-    return open.flatMap(({ slice, attempts }) =>
+    return open.flatMap(({ subtree, attempts }) =>
       this.workers
         .filter(({ id }) => attempts.every(({ worker }) => worker !== id))
         .map(
           ({ id }) =>
             () =>
-              this.#send([this.round.assign(id, [slice])]),
+              this.#send([this.round.assign(id, [subtree])]),
         ),
     );
   }
@@ -134,12 +134,12 @@ class Network {
 }
 
 const sum = (numbers: number[]) => numbers.reduce((total, next) => total + next, 0);
-const bytesOf = (slice: number, parts: number[]) => 4 * sum(parts.map((part) => partOf(slice, 0, part).length));
+const bytesOf = (subtree: number, parts: number[]) => 4 * sum(parts.map((part) => partOf(subtree, 0, part).length));
 
-/** A dense part for each slice, and for each further attempt all that it sends. */
-function mostBytes({ slices: all }: StepRound): number {
-  const further = all.map(({ slice, attempts }) => Math.max(0, attempts.size - 1) * bytesOf(slice, PARTS));
-  return sum(all.map(({ slice }) => bytesOf(slice, [0]))) + sum(further);
+/** A dense part for each subtree, and for each further attempt all that it sends. */
+function mostBytes({ subtrees: all }: StepRound): number {
+  const further = all.map(({ id, attempts }) => Math.max(0, attempts.size - 1) * bytesOf(id, PARTS));
+  return sum(all.map(({ id }) => bytesOf(id, [0]))) + sum(further);
 }
 
 test("any schedule of sending, losing and trying up to three times ends with all having the step that the commit names", () => {

@@ -1,16 +1,36 @@
-/** For tests: random gradients for the slices of a step, and their sums, computed without the code under test. */
+/** For tests: random gradients for the subtrees of a step, and their sums, computed without the code under test. */
 import fc from "fast-check";
 import { type Layout, makeLayout, partElements } from "../layout/layout.ts";
 import type { Wire } from "../layout/wire.ts";
 
-/** The gradients of a step: their layout, and the result of every attempt at every slice. */
+/** The gradients of a step: their layout, and the result of every attempt at every subtree. */
 export interface DrawnGradients {
   layout: Layout;
+  /** Number of samples of each subtree. */
+  subtreeSamples: number[];
   /** Number of samples of each slice. */
   sliceSamples: number[];
-  /** Returns a part of an attempt at a slice. Any two attempts differ, so that a mixture of them is detected. */
-  partOf: (slice: number, attempt: number, part: number) => Float32Array<ArrayBuffer>;
+  /** Number of slices of each subtree. */
+  subtreeSlices: number[];
+  /** Returns a part of an attempt at a subtree. Any two attempts differ, so that a mixture of them is detected. */
+  partOf: (subtree: number, attempt: number, part: number) => Float32Array<ArrayBuffer>;
 }
+
+/** Ways to cut up to eight slices into subtrees, by hand. */
+const SUBTREES = [
+  [1],
+  [2],
+  [3],
+  [1, 1],
+  [2, 1],
+  [1, 1, 1],
+  [2, 2],
+  [1, 1, 2],
+  [1, 1, 1, 1],
+  [4, 1],
+  [2, 2, 3],
+  [4, 2, 1],
+];
 
 const tensor = fc.oneof(
   fc.record({ form: fc.constant("dense" as const), shape: fc.tuple(fc.integer({ min: 1, max: 20 })) }),
@@ -20,36 +40,56 @@ const tensor = fc.oneof(
   }),
 );
 
-/** Draws tensors of both forms, a wire type, a chunk size, slices, and numbers, many of which may be 0. */
+/** Draws tensors of both forms, a wire type, a chunk size, subtrees, and numbers, many of which may be 0. */
 export const drawnGradients: fc.Arbitrary<DrawnGradients> = fc
   .record({
     tensors: fc.array(tensor, { minLength: 1, maxLength: 4 }),
     wire: fc.constantFrom<Wire>("fp32", "bf16"),
     chunkBytes: fc.integer({ min: 4, max: 80 }),
-    sliceSamples: fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 1, maxLength: 4 }),
+    subtreeSlices: fc.constantFrom(...SUBTREES),
+    samplesOfSlices: fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 8, maxLength: 8 }),
     zeros: fc.constantFrom(0, 0.5, 0.95),
     seed: fc.nat(),
   })
-  .map(({ tensors, wire, chunkBytes, sliceSamples, zeros, seed }) => {
+  .map(({ tensors, wire, chunkBytes, subtreeSlices, samplesOfSlices, zeros, seed }) => {
+    const ends = subtreeSlices.map((_, subtree) => sum(subtreeSlices.slice(0, subtree + 1)));
+    const sliceSamples = samplesOfSlices.slice(0, sum(subtreeSlices));
+    const subtreeSamples = ends.map((end, subtree) => sum(sliceSamples.slice(ends[subtree - 1] ?? 0, end)));
     const specs = tensors.map(({ shape }, index) => ({ name: `t${index}`, shape, dtype: "float32" as const }));
     const layout = makeLayout(specs, { forms: tensors.map(({ form }) => form), wire, chunkBytes });
-    const partOf = (slice: number, attempt: number, part: number) =>
-      Float32Array.from({ length: partElements(layout, part, sliceSamples[slice] ?? 0) }, (_, index) =>
-        numberAt([seed, slice, attempt, part, index], zeros),
+    const partOf = (subtree: number, attempt: number, part: number) =>
+      Float32Array.from({ length: partElements(layout, part, subtreeSamples[subtree] ?? 0) }, (_, index) =>
+        numberAt([seed, subtree, attempt, part, index], zeros),
       );
-    return { layout, sliceSamples, partOf };
+    return { layout, subtreeSamples, sliceSamples, subtreeSlices, partOf };
   });
 
-/** Returns the parts of the step that consists of these attempts, one per slice. */
-export function plainStep({ layout, partOf }: DrawnGradients, attempts: readonly number[]): Float32Array[] {
+/** Returns the parts of the step that consists of these attempts, one per subtree. */
+export function plainStep(
+  { layout, subtreeSlices, partOf }: DrawnGradients,
+  attempts: readonly number[],
+): Float32Array[] {
   const round = layout.wire === "bf16" ? nearestBf16 : (value: number) => value;
   return layout.rowElements.map((_, part) => {
-    const slices = attempts.map((attempt, slice) => [...partOf(slice, attempt, part)].map(round));
-    if (part > 0) return Float32Array.from(slices.flat());
-    const sums = slices.reduce((total, values) => total.map((sum, i) => Math.fround(sum + (values[i] ?? 0))));
+    const subtrees = attempts.map((attempt, subtree) => [...partOf(subtree, attempt, part)].map(round));
+    if (part > 0) return Float32Array.from(subtrees.flat());
+    const sums = treeSum(subtrees, subtreeSlices);
     return Float32Array.from(sums.map(round));
   });
 }
+
+/** Adds the values of subtrees from the definition of the tree: it splits at the largest power of two below its size. */
+function treeSum(values: readonly number[][], slices: readonly number[]): number[] {
+  const [only] = values;
+  if (only !== undefined && values.length === 1) return only;
+  let split = 1;
+  while (split * 2 < sum(slices)) split *= 2;
+  const left = slices.findIndex((_, subtree) => sum(slices.slice(0, subtree)) === split);
+  const right = treeSum(values.slice(left), slices.slice(left));
+  return treeSum(values.slice(0, left), slices.slice(0, left)).map((value, i) => Math.fround(value + (right[i] ?? 0)));
+}
+
+const sum = (numbers: readonly number[]) => numbers.reduce((total, next) => total + next, 0);
 
 /** Rounds to 8 significant binary digits, ties to even, in float64. */
 export function nearestBf16(value: number): number {

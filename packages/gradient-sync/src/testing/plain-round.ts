@@ -1,12 +1,12 @@
-/** For tests: a step round with plain numbers as ids of workers and slices. */
-import { toSliceId, toWorkerId } from "../protocol/ids.ts";
+/** For tests: a step round with plain numbers as ids of workers and subtrees. */
+import { toSubtreeId, toWorkerId } from "../protocol/ids.ts";
 import type { Outgoing } from "../reduction/outgoing.ts";
 import { StepRound } from "../reduction/step-round.ts";
 
 /** A `StepRound` that accepts plain numbers as ids. */
 export class PlainRound extends StepRound {
-  override assign(worker: number, slices: readonly number[]): Outgoing {
-    return super.assign(toWorkerId(worker), slices.map(toSliceId));
+  override assign(worker: number, subtrees: readonly number[]): Outgoing {
+    return super.assign(toWorkerId(worker), subtrees.map(toSubtreeId));
   }
 
   override onChunk(worker: number, chunk: Parameters<StepRound["onChunk"]>[1]): Outgoing[] {

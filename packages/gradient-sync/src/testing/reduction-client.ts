@@ -1,8 +1,8 @@
-/** For tests: a client's end of the reduction, which computes its assigned slices and exchanges encoded messages. */
+/** For tests: a client's end of the reduction, which computes its assigned subtrees and exchanges encoded messages. */
 import { chunkOffsets } from "../layout/layout.ts";
 import { decodeInto, encodeFloats, roundToWire } from "../layout/wire.ts";
 import { decodeFromCoordinator, encode } from "../protocol/codec.ts";
-import type { MessageOf, SliceAssignment, WorkerMessage } from "../protocol/messages.ts";
+import type { AttemptId, MessageOf, WorkerMessage } from "../protocol/messages.ts";
 import { StepAssembly } from "../reduction/step-assembly.ts";
 import type { DrawnGradients } from "./drawn-gradients.ts";
 
@@ -23,7 +23,7 @@ export class ReductionClient {
   constructor(id: number, gradients: DrawnGradients) {
     this.id = id;
     this.#gradients = gradients;
-    this.assembly = new StepAssembly(gradients.layout, gradients.sliceSamples);
+    this.assembly = new StepAssembly(gradients.layout, gradients.subtreeSamples);
   }
 
   /** Handles the next message. */
@@ -31,13 +31,13 @@ export class ReductionClient {
     const bytes = this.inbox.shift();
     if (bytes === undefined) return;
     const message = decodeFromCoordinator(bytes);
-    if (message.type === "assign") for (const slice of message.slices) this.#compute(message, slice);
+    if (message.type === "assign") for (const attempt of message.attempts) this.#compute(message, attempt);
     if (message.type === "update-chunk") {
       decodeInto(this.assembly.claim(message), message, this.#gradients.layout.wire);
     }
     if (message.type !== "withdrawn") return;
     this.assembly.withdraw(message);
-    const isWithdrawn = ({ slice, attempt }: Chunk) => slice === message.slice && attempt === message.attempt;
+    const isWithdrawn = ({ subtree, attempt }: Chunk) => subtree === message.subtree && attempt === message.attempt;
     const again = this.#dense.filter((chunk) => message.again.includes(chunk.offset) && !isWithdrawn(chunk));
     this.outbox.push(...again.map(encode));
   }
@@ -53,16 +53,16 @@ export class ReductionClient {
     this.outbox[0] = encode({ ...message, ...encodeFloats(values, layout.wire) });
   }
 
-  #compute({ step }: Assign, { slice, attempt, start, end }: SliceAssignment): void {
+  #compute({ step }: Assign, { subtree, attempt }: AttemptId): void {
     const { layout, partOf } = this.#gradients;
     for (const part of layout.rowElements.keys()) {
-      const all = partOf(slice, attempt, part);
+      const all = partOf(subtree, attempt, part);
       for (const offset of chunkOffsets(layout, all.length)) {
         const values = all.slice(offset, offset + layout.chunkElements);
         const chunk: Chunk = {
           type: "gradient-chunk",
           step,
-          slice,
+          subtree,
           attempt,
           part,
           offset,
@@ -72,11 +72,11 @@ export class ReductionClient {
         if (part === 0) this.#dense.push(chunk);
         else {
           roundToWire(values, layout.wire);
-          this.assembly.add({ slice, attempt, part, offset, values });
+          this.assembly.add({ subtree, attempt, part, offset, values });
         }
       }
     }
-    const sums = { samples: end - start, lossSum: 1, correct: 0, ms: {}, io: {}, doneMs: 0 };
-    this.outbox.push(encode({ type: "contribution", step, slice, attempt, ...sums }));
+    const sums = { samples: this.assembly.samplesOf(subtree), lossSum: 1, correct: 0, ms: {}, io: {}, doneMs: 0 };
+    this.outbox.push(encode({ type: "contribution", step, subtree, attempt, ...sums }));
   }
 }

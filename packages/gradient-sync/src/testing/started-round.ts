@@ -1,17 +1,28 @@
-/** For tests: a round over three slices, and what it sends. */
+/** For tests: a round over three subtrees, and what it sends. */
 import { BufferPool } from "../reduction/buffer-pool.ts";
 import type { Outgoing } from "../reduction/outgoing.ts";
 import { StepAssembly } from "../reduction/step-assembly.ts";
 import { PlainRound } from "./plain-round.ts";
-import { type Chunk, chunksOf, contributionOf, layout, receive, SAMPLES, STEP, slices, task } from "./three-slices.ts";
+import {
+  type Chunk,
+  chunksOf,
+  contributionOf,
+  IDS,
+  layout,
+  receive,
+  SAMPLES,
+  STEP,
+  subtrees,
+  task,
+} from "./three-subtrees.ts";
 
 /** Shared by all rounds here, so that a message built from a released buffer shows. */
 export const pool = new BufferPool();
 
-/** Returns a round where worker k has the first attempt at slice k. */
+/** Returns a round where worker k has the first attempt at subtree k. */
 export function startedRound(): PlainRound {
-  const round = new PlainRound(task, slices, layout, true, pool);
-  for (const { slice } of slices) round.assign(slice, [slice]);
+  const round = new PlainRound(task, subtrees, layout, true, pool);
+  for (const subtree of IDS) round.assign(subtree, [subtree]);
   return round;
 }
 
@@ -20,18 +31,18 @@ export const send = (round: PlainRound, worker: number, chunks: readonly Chunk[]
   chunks.flatMap((chunk) => round.onChunk(worker, chunk));
 
 /** Sends all chunks of an attempt, and its contribution. */
-export const contribute = (round: PlainRound, worker: number, slice: number, attempt = 0) => [
-  ...send(round, worker, chunksOf(slice, attempt)),
-  ...round.onContribution(worker, contributionOf(slice, attempt)),
+export const contribute = (round: PlainRound, worker: number, subtree: number, attempt = 0) => [
+  ...send(round, worker, chunksOf(subtree, attempt)),
+  ...round.onContribution(worker, contributionOf(subtree, attempt)),
 ];
 
 /** Returns the types of messages. */
 export const typesOf = (out: readonly Outgoing[]) => out.map(({ message }) => message.type);
 
-/** Returns slice, attempt and requested offsets of each withdrawal. */
+/** Returns subtree, attempt and requested offsets of each withdrawal. */
 export const withdrawals = (out: readonly Outgoing[]) =>
   out.flatMap(({ message }) =>
-    message.type === "withdrawn" ? [[message.slice, message.attempt, [...message.again].sort()]] : [],
+    message.type === "withdrawn" ? [[message.subtree, message.attempt, [...message.again].sort()]] : [],
   );
 
 /** Returns the offsets of the sums that were sent. */

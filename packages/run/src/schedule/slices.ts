@@ -1,10 +1,11 @@
 /** Cuts a global batch into slices, and assigns them to workers. */
 import { at } from "@lockstep/errors";
-import { type SliceId, toSliceId } from "@lockstep/gradient-sync";
+import { type SubtreeRange, subtreesOf } from "@lockstep/gradient-sync";
 
 /** A slice of a batch and the worker that computes it. */
 export interface PlannedSlice {
-  slice: SliceId;
+  /** Index among the slices of the batch. */
+  slice: number;
   /** Index of the worker among those of the step. */
   worker: number;
   start: number;
@@ -28,15 +29,35 @@ export function planSlices(
     return shares(end - start, workers)
       .map(([from, to], worker) => ({ worker, start: start + from, end: start + to }))
       .filter((range) => range.end > range.start)
-      .map((range, slice) => ({ slice: toSliceId(slice), ...range }));
+      .map((range, slice) => ({ slice, ...range }));
   }
   const slices = Math.ceil((end - start) / sliceRows);
   return shares(slices, workers).flatMap(([from, to], worker) =>
     Array.from({ length: to - from }, (_, i) => {
       const first = start + (from + i) * sliceRows;
-      return { slice: toSliceId(from + i), worker, start: first, end: Math.min(first + sliceRows, end) };
+      return { slice: from + i, worker, start: first, end: Math.min(first + sliceRows, end) };
     }),
   );
+}
+
+/** A subtree of a batch's slices, and the worker that computes it. */
+export interface PlannedSubtree extends SubtreeRange {
+  /** Index of the worker among those of the step. */
+  worker: number;
+}
+
+/** Returns the slices of `planSlices` in the largest subtrees of which one worker computes all slices, in slice order. */
+export function planSubtrees(...plan: Parameters<typeof planSlices>): PlannedSubtree[] {
+  const slices = planSlices(...plan);
+  const workers = new Set(slices.map(({ worker }) => worker));
+  return [...workers].flatMap((worker) => {
+    const own = slices.filter((slice) => slice.worker === worker);
+    return subtreesOf(at(own, 0).slice, at(own, -1).slice + 1, slices.length).map((subtree) => {
+      const parts = slices.slice(subtree.first, subtree.first + subtree.slices);
+      const sliceSamples = parts.map(({ start, end }) => end - start);
+      return { worker, start: at(parts, 0).start, end: at(parts, -1).end, sliceSamples };
+    });
+  });
 }
 
 /** [0, total) in contiguous ranges, as even as can be, or in proportion to weights of at least 0. */

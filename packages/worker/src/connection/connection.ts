@@ -2,7 +2,7 @@
 import type { RecordSupply } from "@lockstep/dataset";
 import type { CoordinatorMessage, Piece, Step, Wire, WorkerMessage } from "@lockstep/gradient-sync";
 
-/** The place of a piece of a contribution: step, slice, attempt, part and offset. */
+/** The place of a piece of a contribution: step, subtree, attempt, part and offset. */
 export type PiecePlace = Omit<Piece, "values"> & { step: Step };
 
 /** A connection to the coordinator. It stays open until one end closes it. */

@@ -1,6 +1,6 @@
 /** Checks the order of messages on a scripted connection, with control messages that fail in between. */
 import { LockstepError } from "@lockstep/errors";
-import { type CoordinatorMessage, toSliceId, toStep } from "@lockstep/gradient-sync";
+import { type CoordinatorMessage, toStep, toSubtreeId } from "@lockstep/gradient-sync";
 import { expect, test } from "vitest";
 import { ScriptedConnection } from "../testing/scripted-connection.ts";
 import { Inbox } from "./inbox.ts";
@@ -8,7 +8,7 @@ import { Inbox } from "./inbox.ts";
 const rejected = {
   type: "rejected",
   step: toStep(1),
-  slice: toSliceId(0),
+  subtree: toSubtreeId(0),
   attempt: 0,
   code: "ERR_CHUNK",
   reason: "no",

@@ -1,6 +1,6 @@
 /** Checks a connection over a real socket that is slow, paused, closed or sent invalid bytes. */
 import { once } from "node:events";
-import { type CoordinatorMessage, encode, MAX_MESSAGE_BYTES, toSliceId, toStep } from "@lockstep/gradient-sync";
+import { type CoordinatorMessage, encode, MAX_MESSAGE_BYTES, toStep, toSubtreeId } from "@lockstep/gradient-sync";
 import { defined } from "@lockstep/testing";
 import { openServer, type TransportServer } from "@lockstep/transport";
 import { afterEach, expect, test, vi } from "vitest";
@@ -35,7 +35,7 @@ async function connected(maxBufferedBytes?: number): Promise<{ connection: Conne
 const piece = (offset: number): CoordinatorMessage => ({
   type: "update-chunk",
   step: toStep(0),
-  slice: toSliceId(0),
+  subtree: toSubtreeId(0),
   attempt: 0,
   part: 0,
   offset,

@@ -31,8 +31,8 @@ export class CoordinatorExchange implements Exchange {
     return this.#step().slices();
   }
 
-  sink(slice: Slice): SliceSink {
-    return this.#step().sink(slice);
+  sink(): SliceSink {
+    return this.#step().sink();
   }
 
   async update(): Promise<Update> {

@@ -1,6 +1,6 @@
 /** Checks when a gradient is computed before its commit, and when that is in vain. */
 import { startEngine, tf } from "@lockstep/engine";
-import { makeLayout, StepAssembly, toSliceId } from "@lockstep/gradient-sync";
+import { makeLayout, StepAssembly, toSubtreeId } from "@lockstep/gradient-sync";
 import { beforeAll, expect, test } from "vitest";
 import { PrecomputedGradients } from "./precomputed-gradients.ts";
 
@@ -13,12 +13,12 @@ const layout = makeLayout([{ name: "kernel", shape: [2, 1], dtype: "float32" }],
   chunkBytes: 4,
 });
 
-/** Makes the precomputed gradients of a step with two slices of one row each. */
+/** Makes the precomputed gradients of a step with two subtrees of one row each. */
 function emptyStep() {
   const assembly = new StepAssembly(layout, [1, 1]);
-  const arrive = (slice: number, attempt: number, part: number, ...values: number[]) => {
+  const arrive = (subtree: number, attempt: number, part: number, ...values: number[]) => {
     for (const [offset, value] of values.entries())
-      assembly.add({ slice: toSliceId(slice), attempt, part, offset, values: Float32Array.of(value) });
+      assembly.add({ subtree: toSubtreeId(subtree), attempt, part, offset, values: Float32Array.of(value) });
   };
   return { precomputed: new PrecomputedGradients(layout, assembly), arrive };
 }

@@ -1,5 +1,6 @@
 /** Checks the predicted slices of an epoch of 30 samples by hand, up to its smaller last batch. */
-import { toSliceId, toStep } from "@lockstep/gradient-sync";
+import { at } from "@lockstep/errors";
+import { toStep, toSubtreeId } from "@lockstep/gradient-sync";
 import { planSlices } from "@lockstep/run";
 import { expect, test } from "vitest";
 import { sliceToPrefetch } from "./prefetch.ts";
@@ -8,9 +9,13 @@ const meta = { trainSamples: 30 };
 /** Assigns a worker's slices of step `step` in epoch 2, with 8 samples or the rest. */
 function assign(step: number, own: (start: number, end: number) => { start: number; end: number }[]) {
   const [start, end] = [8 * step, Math.min(8 * step + 8, meta.trainSamples)];
-  const slices = own(start, end).map((range, slice) => ({ slice: toSliceId(slice), attempt: 0, ...range }));
+  const slices = own(start, end);
+  const bounds = [start, ...slices.flatMap((slice) => [slice.start, slice.end]), end];
+  // Subtrees of one slice each: those of this worker, and others before, between and after them.
+  const sliceSamples = bounds.slice(1).map((bound, index) => bound - at(bounds, index));
+  const attempts = slices.map((_, index) => ({ subtree: toSubtreeId(2 * index + 1), attempt: 0 }));
   const task = { step: toStep(step), epoch: 2, start, end, learningRate: 0.1 };
-  return { type: "assign" as const, ...task, slices, sliceSamples: slices.map(({ start, end }) => end - start) };
+  return { type: "assign" as const, ...task, attempts, sliceSamples, subtreeSlices: sliceSamples.map(() => 1) };
 }
 /** Returns the slices of 2 samples of the middle one of three workers. */
 const middle = (start: number, end: number) => planSlices(start, end, 3, 2).filter(({ worker }) => worker === 1);
@@ -76,3 +81,15 @@ test.each([
   ["after an evaluation", assigned, { ...train(8, 16), split: "validation" as const }],
   ["without a share of this step", assign(1, () => []), train(8, 16)],
 ])("nothing is prefetched %s", (_, assign, last) => expect(sliceToPrefetch(assign, meta, last)).toBeUndefined());
+
+test("the slices of a subtree follow one another", () => {
+  const { attempts: _, ...task } = assign(1, () => []);
+  const subtree = {
+    attempts: [{ subtree: toSubtreeId(0), attempt: 0 }],
+    sliceSamples: [3, 3, 2],
+    subtreeSlices: [2, 1],
+  };
+  const prefetched = (start: number, end: number) => sliceToPrefetch({ ...task, ...subtree }, meta, train(start, end));
+  expect(prefetched(8, 11)).toEqual(train(11, 14));
+  expect(prefetched(11, 14)).toEqual(train(16, 19));
+});

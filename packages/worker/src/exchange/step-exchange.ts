@@ -1,22 +1,24 @@
 /** One step of the exchange through a coordinator, from the assigned slices to the committed update. */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { tf } from "@lockstep/engine";
-import { LockstepError } from "@lockstep/errors";
+import { at, LockstepError } from "@lockstep/errors";
 import {
+  type AttemptId,
+  assignedSubtrees,
   type CoordinatorMessage,
   decodeInto,
   type Layout,
   type MessageOf,
   StepAssembly,
+  type SubtreeRange,
+  slicesIn,
 } from "@lockstep/gradient-sync";
 import type { BatchGradient, LapClock, Slice, SliceSink, Update } from "@lockstep/training";
 import type { Connection } from "../connection/connection.ts";
 import { Dismissed, type Inbox } from "../connection/inbox.ts";
-import { assertSlices } from "../message-checks.ts";
+import { assertAttempts } from "../message-checks.ts";
 import { PrecomputedGradients } from "./precomputed-gradients.ts";
-import { SliceSender } from "./slice-sender.ts";
-
-type AssignedSlice = MessageOf<"assign">["slices"][number];
+import { SubtreeSender } from "./subtree-sender.ts";
 
 /** State that the steps of one session share. */
 export interface ExchangeContext {
@@ -29,24 +31,28 @@ export interface ExchangeContext {
 /** `open` while slices are computed and sums arrive, `committed` when the update is final. */
 type StepState = { name: "open" } | { name: "committed"; commit: MessageOf<"commit"> };
 
-/** Sends this worker's slices of a step and assembles the update. */
+/** Sends this worker's contributions to a step and assembles the update. */
 export class StepExchange {
   readonly #context: ExchangeContext;
   readonly #assigned: MessageOf<"assign">;
-  /** This worker's slices. More are assigned when other workers disconnect. */
-  readonly #slices: AssignedSlice[];
+  /** All subtrees of the step. */
+  readonly #subtrees: readonly SubtreeRange[];
+  /** This worker's attempts. More are assigned when other workers disconnect. */
+  readonly #attempts: AttemptId[];
   readonly #assembly: StepAssembly;
   readonly #precomputed: PrecomputedGradients;
-  /** Senders of the slices that were sent. The coordinator may request chunks of them again until the commit. */
-  readonly #senders: SliceSender[] = [];
+  /** Senders of this worker's attempts. The coordinator may request chunks of them again until the commit. */
+  readonly #senders: SubtreeSender[] = [];
   #state: StepState = { name: "open" };
 
   /** @param dense receives the dense sums */
   constructor(context: ExchangeContext, assigned: MessageOf<"assign">, dense: Float32Array<ArrayBuffer>) {
     this.#context = context;
     this.#assigned = assigned;
-    this.#slices = [...assigned.slices];
-    this.#assembly = new StepAssembly(context.layout, assigned.sliceSamples, dense);
+    this.#subtrees = assignedSubtrees(assigned);
+    this.#attempts = [...assigned.attempts];
+    const samples = this.#subtrees.map(({ start, end }) => end - start);
+    this.#assembly = new StepAssembly(context.layout, samples, dense);
     this.#precomputed = new PrecomputedGradients(context.layout, this.#assembly);
   }
 
@@ -54,26 +60,23 @@ export class StepExchange {
   async *slices(): AsyncGenerator<Slice> {
     const { inbox, clock } = this.#context;
     while (this.#state.name === "open") {
-      for (const slice of this.#slices.filter((one) => !this.#wasSent(one))) yield slice;
+      for (const attempt of this.#attempts.filter((one) => !this.#wasSent(one))) yield* this.#slicesOf(attempt);
       if (await this.#precompute()) continue;
-      const message = await inbox.next(); // factors of other workers, sums, more slices, the commit
+      const message = await inbox.next(); // factors of other workers, sums, more subtrees, the commit
       clock.lap("wait");
       this.#handle(message);
     }
   }
 
-  sink({ slice, attempt }: Slice): SliceSink {
-    const { connection, layout, clock } = this.#context;
-    const { step } = this.#assigned;
-    const sender = new SliceSender({ connection, layout, assembly: this.#assembly, clock, step, slice, attempt });
-    this.#senders.push(sender);
-    return sender;
+  /** Returns the receiver of the gradients of the slice that `slices` has yielded last. */
+  sink(): SliceSink {
+    return at(this.#senders, -1);
   }
 
   /**
    * Returns the sums of all slices of the committed step.
    *
-   * @throws LockstepError ERR_COMMIT if a slice is missing
+   * @throws LockstepError ERR_COMMIT if a subtree is missing
    */
   update(): Update {
     if (this.#state.name !== "committed")
@@ -127,8 +130,8 @@ export class StepExchange {
         this.#withdraw(message);
         break;
       case "assign":
-        assertSlices(message, this.#assigned);
-        this.#slices.push(...message.slices);
+        assertAttempts(message, this.#assigned);
+        this.#attempts.push(...message.attempts);
         break;
       case "commit":
         this.#state = { name: "committed", commit: message };
@@ -146,13 +149,22 @@ export class StepExchange {
   /** Drops a withdrawn attempt, and sends again those chunks whose sums contained it. */
   #withdraw(message: MessageOf<"withdrawn">): void {
     this.#assembly.withdraw(message);
-    for (const sender of this.#senders) if (!isSame(sender, message)) sender.resend(message.again);
+    for (const sender of this.#senders) if (!isSame(sender.attempt, message)) sender.resend(message.again);
   }
 
-  #wasSent(slice: AssignedSlice): boolean {
-    return this.#senders.some((sender) => isSame(sender, slice));
+  *#slicesOf(attempt: AttemptId): Generator<Slice> {
+    const { connection, layout, clock } = this.#context;
+    const range = at(this.#subtrees, attempt.subtree);
+    const { step } = this.#assigned;
+    this.#senders.push(
+      new SubtreeSender({ connection, layout, assembly: this.#assembly, clock, step, attempt, range }),
+    );
+    yield* slicesIn(range);
+  }
+
+  #wasSent(attempt: AttemptId): boolean {
+    return this.#senders.some((sender) => isSame(sender.attempt, attempt));
   }
 }
 
-type Attempt = Pick<AssignedSlice, "slice" | "attempt">;
-const isSame = (one: Attempt, other: Attempt) => one.slice === other.slice && one.attempt === other.attempt;
+const isSame = (one: AttemptId, other: AttemptId) => one.subtree === other.subtree && one.attempt === other.attempt;

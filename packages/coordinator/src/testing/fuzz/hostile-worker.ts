@@ -1,9 +1,11 @@
 /**
  * For tests: a worker that takes part, and sends others of its frames than it should. What it never sends are lies that
- * nobody could tell from the truth: finite numbers of the right shape for a slice of its own. They are taken as true.
+ * nobody could tell from the truth: finite numbers of the right shape for a subtree of its own. They are taken as true.
  */
+import { at } from "@lockstep/errors";
 import {
   allFinite,
+  assignedSubtrees,
   type CoordinatorMessage,
   chunkLength,
   decodeFloats,
@@ -74,7 +76,7 @@ export class HostileWorker {
   /** Hostile frames that it has sent. */
   sent = 0;
   readonly #options: HostileOptions;
-  /** Number of frames that it sends unchanged, so that it is admitted and gets slices. */
+  /** Number of frames that it sends unchanged, so that it is admitted and gets subtrees. */
   #patience: number;
   readonly #own: Buffer[] = [];
   /** Samples of its attempts in the current step, and its true values by their place. */
@@ -117,8 +119,10 @@ export class HostileWorker {
       this.#truths.clear();
     }
     if (message.type !== "assign") return;
-    for (const { slice, attempt, start, end } of message.slices) {
-      this.#attempts.set(`${message.step}/${slice}/${attempt}`, end - start);
+    const subtrees = assignedSubtrees(message);
+    for (const { subtree, attempt } of message.attempts) {
+      const { start, end } = at(subtrees, subtree);
+      this.#attempts.set(`${message.step}/${subtree}/${attempt}`, end - start);
     }
   }
 
@@ -143,7 +147,7 @@ export class HostileWorker {
 }
 
 type Chunk = MessageOf<"gradient-chunk">;
-const attemptOf = ({ step, slice, attempt }: Chunk) => `${step}/${slice}/${attempt}`;
+const attemptOf = ({ step, subtree, attempt }: Chunk) => `${step}/${subtree}/${attempt}`;
 const placeOf = (chunk: Chunk) => `${attemptOf(chunk)}/${chunk.part}/${chunk.offset}`;
 
 /** Decodes a chunk of an attempt over `samples` samples; undefined if it is invalid or belongs to no attempt. */

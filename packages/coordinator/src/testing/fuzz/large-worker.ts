@@ -1,7 +1,9 @@
 /** For tests: a worker of the large model that computes nothing, and sends ones. */
 
-import { defined } from "@lockstep/errors";
+import { at, defined } from "@lockstep/errors";
 import {
+  type AttemptId,
+  assignedSubtrees,
   type CoordinatorMessage,
   chunkLength,
   chunkOffsets,
@@ -11,8 +13,8 @@ import {
   MAX_MESSAGE_BYTES,
   type MessageOf,
   partElements,
-  type SliceId,
   type Step,
+  type SubtreeId,
   type WorkerMessage,
 } from "@lockstep/gradient-sync";
 import { openSocket } from "@lockstep/transport";
@@ -20,7 +22,7 @@ import type { WebSocket } from "ws";
 import { HELLO } from "../toy-model.ts";
 import { layout, ready } from "./large-model.ts";
 
-type Sent = { step: Step; slice: SliceId; attempt: number; samples: number };
+type Sent = { step: Step; subtree: SubtreeId; attempt: number; samples: number };
 
 /** Numbers that are not packed. */
 const ones = (elements: number) => new Uint8Array(new Float32Array(elements).fill(1).buffer);
@@ -28,7 +30,7 @@ const ones = (elements: number) => new Uint8Array(new Float32Array(elements).fil
 /** A worker of a run with large messages. */
 export class LargeWorker {
   readonly socket: WebSocket;
-  /** Whether it sends the first piece of a slice, and never the rest. */
+  /** Whether it sends the first piece of a subtree, and never the rest. */
   hangs = false;
   /** Resolves with the code and reason that it was told, if it was told to go. */
   readonly refused: Promise<string>;
@@ -63,7 +65,7 @@ export class LargeWorker {
         this.#send(ready);
         return;
       case "assign":
-        for (const slice of message.slices) this.#contribute(message.step, slice);
+        for (const attempt of message.attempts) this.#contribute(message, attempt);
         return;
       case "withdrawn":
         for (const sent of this.#sent) for (const offset of message.again) this.#sendPiece(sent, 0, offset);
@@ -87,8 +89,9 @@ export class LargeWorker {
     }
   }
 
-  #contribute(step: Step, { slice, attempt, start, end }: MessageOf<"assign">["slices"][number]): void {
-    const sent = { step, slice, attempt, samples: end - start };
+  #contribute(assign: MessageOf<"assign">, attempt: AttemptId): void {
+    const { start, end } = at(assignedSubtrees(assign), attempt.subtree);
+    const sent = { step: assign.step, ...attempt, samples: end - start };
     this.#sent.push(sent);
     for (const part of layout.rowElements.keys()) {
       for (const offset of chunkOffsets(layout, partElements(layout, part, sent.samples))) {

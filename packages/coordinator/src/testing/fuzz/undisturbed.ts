@@ -1,6 +1,6 @@
 /** For tests: what a run comes to when nobody disturbs it, without sockets or a team. */
 import { type CoordinatorMessage, StepRound, toWorkerId, type WorkerMessage } from "@lockstep/gradient-sync";
-import { planSlices, type StepTask } from "@lockstep/run";
+import { planSubtrees, type StepTask } from "@lockstep/run";
 import { LAYOUT } from "../toy-model.ts";
 import { ToyWorker } from "../toy-worker.ts";
 
@@ -26,11 +26,11 @@ export function undisturbedWorker(tasks: Iterable<StepTask>, sliceRows: number):
   const worker = new LoneWorker();
   const send = (message: CoordinatorMessage) => worker.receive(message);
   for (const task of tasks) {
-    const round = new StepRound(task, planSlices(task.start, task.end, 1, sliceRows), LAYOUT);
+    const round = new StepRound(task, planSubtrees(task.start, task.end, 1, sliceRows), LAYOUT);
     send(
       round.assign(
         SELF,
-        round.slices.map(({ slice }) => slice),
+        round.subtrees.map(({ id }) => id),
       ).message,
     );
     for (const message of worker.sent.splice(0)) {

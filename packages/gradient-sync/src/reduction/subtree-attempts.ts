@@ -1,9 +1,9 @@
 /**
- * The attempts at one slice of a step. The first attempt that sends anything is the primary one: its chunks are
+ * The attempts at one subtree of a step: slices that one worker computes and adds, and sends as one contribution. The first attempt that sends anything is the primary one: its chunks are
  * forwarded immediately. Chunks of further attempts are buffered until one of them becomes the primary attempt.
  */
-import type { SliceId, WorkerId } from "../protocol/ids.ts";
-import type { SliceAssignment } from "../protocol/messages.ts";
+import type { SubtreeId, WorkerId } from "../protocol/ids.ts";
+import type { AttemptId } from "../protocol/messages.ts";
 import type { DenseChunk } from "./dense-sums.ts";
 import type { Chunk, Contribution } from "./outgoing.ts";
 
@@ -12,9 +12,9 @@ const NOBODY_FREE = "no worker was available earlier";
 /** A checked chunk of an attempt: a decoded dense chunk, or an encoded chunk of factors. */
 export type CheckedPiece = DenseChunk | Chunk;
 
-/** One worker's attempt to compute a slice. */
+/** One worker's attempt to compute a subtree. */
 export interface Attempt {
-  /** Number of the attempt, from 0 for each slice. */
+  /** Number of the attempt, from 0 for each subtree. */
   readonly attempt: number;
   readonly worker: WorkerId;
   /** Received offsets of each part. */
@@ -33,32 +33,44 @@ export interface CompleteAttempt {
   contribution: Contribution;
 }
 
-/** A slice, its live attempts, and the workers that failed to compute it. */
-export class SliceAttempts {
-  readonly slice: SliceId;
+/** Slices of a step that are computed as one: a subtree of the tree over all slices. */
+export interface SubtreeRange {
+  /** Samples [start, end) of the epoch's order. */
+  start: number;
+  end: number;
+  /** Number of samples of each of its slices. */
+  sliceSamples: readonly number[];
+}
+
+/** A subtree, its live attempts, and the workers that failed to compute it. */
+export class SubtreeAttempts {
+  readonly id: SubtreeId;
   /** Samples [start, end) of the epoch's order. */
   readonly start: number;
   readonly end: number;
+  /** Number of samples of each of its slices. */
+  readonly sliceSamples: readonly number[];
   /** Live attempts, by number. */
   readonly attempts = new Map<number, Attempt>();
   /** Number of attempts so far, which is also the number of the next attempt. */
   attemptsMade = 0;
   /** The live attempt whose chunks are forwarded. */
   primary: Attempt | undefined;
-  /** Human-readable reason for which the slice has no live attempt. */
+  /** Human-readable reason for which the subtree has no live attempt. */
   openBecause = NOBODY_FREE;
   /** Workers whose contributions were rejected. */
   readonly excludedWorkers = new Set<WorkerId>();
   /** Workers that sent NaN or infinity. */
   readonly nonFiniteWorkers = new Set<WorkerId>();
 
-  constructor({ slice, start, end }: { slice: SliceId; start: number; end: number }) {
-    this.slice = slice;
+  constructor(id: SubtreeId, { start, end, sliceSamples }: SubtreeRange) {
+    this.id = id;
     this.start = start;
     this.end = end;
+    this.sliceSamples = sliceSamples;
   }
 
-  /** Number of samples of the slice. */
+  /** Number of samples of the subtree. */
   get samples(): number {
     return this.end - this.start;
   }
@@ -72,12 +84,11 @@ export class SliceAttempts {
   }
 
   /** Starts an attempt. @param parts number of parts of the layout */
-  begin(worker: WorkerId, parts: number): SliceAssignment {
-    const { slice, start, end } = this;
+  begin(worker: WorkerId, parts: number): AttemptId {
     const attempt = this.attemptsMade++;
     const received = Array.from({ length: parts }, () => new Set<number>());
     this.attempts.set(attempt, { attempt, worker, received, pendingResends: new Set(), buffered: [] });
-    return { slice, attempt, start, end };
+    return { subtree: this.id, attempt };
   }
 
   /** Returns whether a worker has an incomplete attempt. */

@@ -1,10 +1,10 @@
 /** Checks each chunk on a scripted connection, for gradients in any order; positions are worked out by hand. */
 import { startEngine, tf } from "@lockstep/engine";
-import { makeLayout, StepAssembly, toSliceId, toStep } from "@lockstep/gradient-sync";
+import { makeLayout, StepAssembly, toStep, toSubtreeId } from "@lockstep/gradient-sync";
 import { LapClock } from "@lockstep/training";
 import { beforeAll, expect, test } from "vitest";
 import { ScriptedConnection } from "../testing/scripted-connection.ts";
-import { SliceSender } from "./slice-sender.ts";
+import { SubtreeSender } from "./subtree-sender.ts";
 
 beforeAll(async () => void (await startEngine({ backend: "cpu" })));
 
@@ -17,12 +17,16 @@ const TENSORS = [tensor("a", 4), tensor("kernel", 2, 3), tensor("b", 3), tensor(
 const layoutOf = (wire: "fp32" | "bf16") =>
   makeLayout(TENSORS, { forms: ["dense", "factored", "dense", "dense"], wire, chunkBytes: wire === "fp32" ? 16 : 8 });
 
-/** Makes a slice sender on a scripted connection. */
-function sending(wire: "fp32" | "bf16" = "fp32") {
+const sum = (numbers: readonly number[]) => numbers.reduce((total, next) => total + next, 0);
+
+/** Makes a subtree sender on a scripted connection. */
+function sending(wire: "fp32" | "bf16" = "fp32", sliceSamples = [2]) {
   const [connection, layout] = [new ScriptedConnection(), layoutOf(wire)];
-  const assembly = new StepAssembly(layout, [1, 2]);
-  const label = { step: toStep(5), slice: toSliceId(1), attempt: 3 };
-  const sender = new SliceSender({ connection, layout, assembly, clock: new LapClock(() => 0), ...label });
+  const assembly = new StepAssembly(layout, [1, sum(sliceSamples)]);
+  const attempt = { subtree: toSubtreeId(1), attempt: 3 };
+  const range = { start: 1, end: 1 + sum(sliceSamples), sliceSamples };
+  const clock = new LapClock(() => 0);
+  const sender = new SubtreeSender({ connection, layout, assembly, clock, step: toStep(5), attempt, range });
   const dense = (index: number, ...values: number[]) =>
     sender.gradient(index, { form: "dense", sum: tf.tensor1d(values) });
   const factored = (input: number[], delta: number[]) =>
@@ -66,8 +70,8 @@ test("factors are sent at once, and added to this worker's assembly", () => {
     [2, 4, [9, 10]],
   ]);
   dense(0, 0, 0, 0, 0);
-  // The coordinator sends the other worker's slice and the sums.
-  const other = { slice: toSliceId(0), attempt: 0, offset: 0 };
+  // The coordinator sends the other worker's subtree and the sums.
+  const other = { subtree: toSubtreeId(0), attempt: 0, offset: 0 };
   assembly.add({ ...other, part: 1, values: Float32Array.of(-1, -2) });
   assembly.add({ ...other, part: 2, values: Float32Array.of(-3, -4, -5) });
   for (const offset of [0, 4]) assembly.add({ ...other, part: 0, offset, values: new Float32Array(4) });
@@ -79,10 +83,12 @@ test("factors are sent at once, and added to this worker's assembly", () => {
   ]);
 });
 
-test("pieces carry step, slice, attempt and wire format", () => {
+test("pieces carry step, subtree, attempt and wire format", () => {
   const { connection, dense } = sending();
   dense(0, 6, 7, 8, 9);
-  expect(connection.pieces).toEqual([{ step: 5, slice: 1, attempt: 3, part: 0, offset: 8, values: [9], wire: "fp32" }]);
+  expect(connection.pieces).toEqual([
+    { step: 5, subtree: 1, attempt: 3, part: 0, offset: 8, values: [9], wire: "fp32" },
+  ]);
 });
 
 test("the sender disposes of the gradients", () => {
@@ -96,9 +102,9 @@ test("the sender disposes of the gradients", () => {
 test("the sender disposes of gradients that cannot be sent, such as factors that the coordinator has sent before", () => {
   const before = tf.memory().numTensors;
   const { factored, assembly } = sending();
-  assembly.add({ slice: toSliceId(1), attempt: 3, part: 1, offset: 0, values: new Float32Array(4) });
+  assembly.add({ subtree: toSubtreeId(1), attempt: 3, part: 1, offset: 0, values: new Float32Array(4) });
   expect(() => factored([1, 2, 3, 4], [5, 6, 7, 8, 9, 10])).toThrow(
-    "Got an unexpected chunk at offset 0 of part 1 of slice 1",
+    "Got an unexpected chunk at offset 0 of part 1 of subtree 1",
   );
   expect(tf.memory().numTensors).toBe(before);
 });
@@ -121,12 +127,18 @@ test("bf16 factors are used here as rounded, and the dense part is rounded when 
     [2, 1 + 2 ** -7, "bf16"],
     [0, Math.fround(fine), "bf16"],
   ]);
-  assembly.withdraw({ slice: toSliceId(0), attempt: 0, again: [] });
+  assembly.withdraw({ subtree: toSubtreeId(0), attempt: 0, again: [] });
   for (const [offset, elements] of [0, 4, 8].map((offset) => [offset, offset === 8 ? 1 : 4] as const)) {
-    assembly.add({ slice: toSliceId(0), attempt: 0, part: 0, offset, values: new Float32Array(elements) });
+    assembly.add({ subtree: toSubtreeId(0), attempt: 0, part: 0, offset, values: new Float32Array(elements) });
   }
   for (const part of [1, 2]) {
-    assembly.add({ slice: toSliceId(0), attempt: 0, part, offset: 0, values: new Float32Array(part === 1 ? 2 : 3) });
+    assembly.add({
+      subtree: toSubtreeId(0),
+      attempt: 0,
+      part,
+      offset: 0,
+      values: new Float32Array(part === 1 ? 2 : 3),
+    });
   }
   const factors = [1, 2].map(assembly.complete(toStep(5), [0, 3]));
   expect(factors.map((values) => Math.max(...values))).toEqual([1 + 2 ** -7, 1 + 2 ** -7]);
@@ -153,19 +165,19 @@ test("offsets of another layout are ignored", () => {
   expect(sent()).toEqual([]);
 });
 
-test("the contribution has the sums of the slice and the times of its parts without waiting", async () => {
+test("the contribution has the sums of the subtree and the times of its parts without waiting", async () => {
   const connection = new ScriptedConnection();
   let nowMs = 0;
   const clock = new LapClock(() => nowMs);
   const layout = layoutOf("fp32");
-  const sender = new SliceSender({
+  const sender = new SubtreeSender({
     connection,
     layout,
     assembly: new StepAssembly(layout, [2]),
     clock,
     step: toStep(5),
-    slice: toSliceId(0),
-    attempt: 1,
+    attempt: { subtree: toSubtreeId(0), attempt: 1 },
+    range: { start: 0, end: 2, sliceSamples: [2] },
   });
   const lap = (ms: number, part: string) => {
     nowMs += ms;
@@ -182,7 +194,7 @@ test("the contribution has the sums of the slice and the times of its parts with
     {
       type: "contribution",
       step: 5,
-      slice: 0,
+      subtree: 0,
       attempt: 1,
       samples: 2,
       lossSum: 1.5,
@@ -192,4 +204,29 @@ test("the contribution has the sums of the slice and the times of its parts with
       doneMs: expect.any(Number),
     },
   ]);
+});
+
+test("the dense sums of several slices are sent with the last slice, and their factors with each", async () => {
+  const { connection, dense, sender, sent } = sending("fp32", [1, 1, 1]);
+  const one = (value: number) => {
+    sender.gradient(1, { form: "factored", input: tf.tensor2d([[value, 1]]), delta: tf.tensor2d([[value, 2, 3]]) });
+    dense(3, value, 1);
+    dense(2, 3, 4, 5);
+    return sender.done({ samples: 1, lossSum: value, correct: 1 });
+  };
+  await one(1e8);
+  expect(sent()).toEqual([]); // the first row of the factors does not fill a chunk
+  await one(-1e8);
+  expect(sent()).toEqual([
+    [1, 0, [1e8, 1, -1e8, 1]],
+    [2, 0, [1e8, 2, 3, -1e8]],
+  ]);
+  await one(1);
+  expect(sent()).toEqual([
+    [1, 4, [1, 1]],
+    [2, 4, [2, 3, 1, 2]],
+    [2, 8, [3]],
+    [0, 0, [1, 3, 9, 12]], // (1e8 − 1e8) + 1; in another order 1e8 + (−1e8 + 1) would be 0 in float32
+  ]);
+  expect(connection.sent).toMatchObject([{ type: "contribution", samples: 3, lossSum: 1, correct: 3 }]);
 });
