@@ -44,6 +44,7 @@ test.concurrent("a worker whose connection is dropped before the welcome tries a
   const { status, stdout, stderr } = await worker(script, context, { drops: 2 });
   expect([stderr, status]).toEqual(["", 0]);
   expect(stdout).toContain("The coordinator closed the connection. Trying to reconnect for 120 s.");
+  expect(stdout).toMatch(/^the coordinator has released this worker after 0 steps$/m);
 });
 
 test.concurrent("a worker whose connections are all dropped before the welcome gives up after --reconnect-ms", async (context) => {
