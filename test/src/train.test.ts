@@ -1,6 +1,7 @@
 /** Tests what `pnpm train` prints, computes and writes, from its start to its end. */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { readSafetensors } from "@lockstep/formats";
 import { readMetrics } from "@lockstep/run";
 import { test as base, defined, temporaryFolder } from "@lockstep/testing";
@@ -10,6 +11,7 @@ import { runInProcess } from "./testing/run-in-process.ts";
 import { tinyTraining } from "./testing/tiny-training.ts";
 import { stepsOf } from "./testing/undisturbed.ts";
 
+const codeModel = fileURLToPath(new URL("../fixtures/code-model.js", import.meta.url));
 const folderOfWhole = temporaryFolder();
 /** `whole` is a complete run of two epochs, with validation and test. */
 const test = base.extend("whole", { scope: "file" }, async () => {
@@ -126,6 +128,7 @@ test("--max-rows computes the same losses in smaller batches", async ({ folder }
 test.for([
   ["alexnet", "62,378,344"],
   ["alexnet-cifar10", "36,113,290"],
+  [codeModel, "49,338"], // (3072 + 1) · 16 + (16 + 1) · 10
 ])("--describe prints the number of parameters of %s", async ([model, parameters]) => {
   const { stdout } = await runInProcess(["train", "--model", defined(model), "--describe"]);
   expect(stdout).toContain(parameters);

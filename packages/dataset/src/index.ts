@@ -6,7 +6,7 @@ export { cifar10Files, openCifar10 } from "./cifar10/cifar10.ts";
 export { openRecordSource, type RecordSource } from "./cifar10/record-source.ts";
 export { assertDataFiles } from "./dataset.ts";
 export { datasetFacts } from "./dataset-facts.ts";
-export { decodeImage, decodeImageBytes, MAX_IMAGE_BYTES } from "./images/decode-image.ts";
+export { assertImageExists, decodeImage, decodeImageBytes, MAX_IMAGE_BYTES } from "./images/decode-image.ts";
 export { assertNormalizeOption, normalizeImage, parseNormalize } from "./images/normalize.ts";
 export { defaultDataDir } from "./records/data-dir.ts";
 export type { RecordSplit, RecordSupply, SuppliedFacts } from "./records/record-supply.ts";

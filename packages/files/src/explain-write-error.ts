@@ -29,13 +29,14 @@ export function writeFault(fault: unknown): string {
 }
 
 /** Returns the file that a path passes through, as if it were a folder. */
-function fileIn(path: string): string | undefined {
+export function fileIn(path: string): string | undefined {
   const kind = pathKind(path);
   if (kind !== "nothing") return kind === "file" ? path : undefined;
   return dirname(path) === path ? undefined : fileIn(dirname(path));
 }
 
-function existingFolder(path: string): string {
+/** Returns the innermost folder on a path that exists. */
+export function existingFolder(path: string): string {
   return pathKind(path) === "folder" ? path : existingFolder(dirname(path));
 }
 

@@ -4,6 +4,7 @@ export { ignoreFileErrors, removeIfPossible } from "./best-effort.ts";
 export { diskFault, isDiskFull } from "./disk-fault.ts";
 export { formatDuration } from "./duration.ts";
 export { explainWriteError, writeFault } from "./explain-write-error.ts";
+export { folderFault, whyNoFolder } from "./folder-fault.ts";
 export { makeFolders } from "./make-folders.ts";
 export { pathKind } from "./path-kind.ts";
 export { hasCode, isSystemError } from "./system-error.ts";

@@ -2,6 +2,7 @@
 export { alexnet } from "./architectures/alexnet.ts";
 export { alexnetCifar10 } from "./architectures/alexnet-cifar10.ts";
 export { assertTrainable } from "./checks/assert-trainable.ts";
+export { describeLayersModel } from "./layers/describe-layers-model.ts";
 export { factorableKernels } from "./layers/factorable.ts";
 export { layersOf } from "./layers/layers.ts";
 export {
@@ -10,7 +11,7 @@ export {
   type ModelContext,
   type ModelFactory,
 } from "./load/load.ts";
-export { isKnownModel } from "./load/model-file.ts";
+export { assertModelExists, isKnownModel } from "./load/model-file.ts";
 export { onnxGraphOf } from "./onnx/onnx-graph.ts";
 export { encodeOnnxModel } from "./onnx/onnx-model.ts";
 export { runOnnx } from "./onnx/onnx-run.ts";

@@ -1,6 +1,6 @@
 /** Tests the run that `openRun` returns for a request, and when it creates the folder. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { type ExplicitOptions, makeConfig } from "@lockstep/config";
 import { at, LockstepError } from "@lockstep/errors";
 import { writeSafetensors } from "@lockstep/formats";
@@ -82,6 +82,22 @@ test("a new run is refused in the folder of another run before anything is check
 test("a new run starts with the weights of --init-from", async ({ runs: { openNew }, folder }) => {
   const { model } = await openNew({ initFrom: await writeWeights(folder) });
   expect(model.initialWeights?.get("w")?.data).toEqual(Float32Array.of(5));
+});
+
+test("an --out or an --init-from that cannot be used is refused before anything is checked", async ({
+  runs,
+  folder,
+}) => {
+  const { out, openNew } = runs;
+  const check = () => Promise.reject(new Error("was checked"));
+  const initFrom = join(folder, "none.safetensors");
+  await expect(openNew({ initFrom }, check)).rejects.toMatchObject({
+    code: "ERR_SAFETENSORS",
+    message: `Expected --init-from to be a .safetensors file, but ${initFrom} does not exist. Correct the path, or omit --init-from.`,
+  });
+  mkdirSync(dirname(out), { recursive: true });
+  writeFileSync(out, "");
+  await expect(openNew({}, check)).rejects.toMatchObject({ code: "ERR_NOT_WRITABLE" });
 });
 
 test("a resumed run keeps its id, its machine and all options that are not given anew", async ({ runs }) => {

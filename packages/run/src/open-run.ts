@@ -7,10 +7,12 @@ import {
   resumeConfig,
   withAbsolutePaths,
 } from "@lockstep/config";
+import { LockstepError } from "@lockstep/errors";
+import { pathKind } from "@lockstep/files";
 import type { Weights } from "@lockstep/formats";
 import { type Checkpoint, lastCheckpoint } from "./folder/checkpoint.ts";
 import { type Derived, newRunId, parseRunFile, type RunId } from "./folder/run-file.ts";
-import { assertNoRun, createRunFolder, openRunFolder, type RunFolder } from "./folder/run-folder.ts";
+import { assertCanCreateRun, createRunFolder, openRunFolder, type RunFolder } from "./folder/run-folder.ts";
 import { readWeightsFile } from "./folder/weights.ts";
 
 /** Asks for a new run, or for an earlier run to be resumed with the explicit options. */
@@ -43,7 +45,7 @@ export interface OpenedRun extends RunInputs {
  *
  * @param check loads and checks the model and the data
  * @param warn called with a line for each checkpoint that cannot be read
- * @throws LockstepError ERR_RUN_EXISTS, ERR_NO_RUN, ERR_RUN_FILE, ERR_NO_CHECKPOINT or what `check` throws
+ * @throws LockstepError ERR_RUN_EXISTS, ERR_NOT_WRITABLE, ERR_NO_RUN, ERR_RUN_FILE, ERR_SAFETENSORS, ERR_NO_CHECKPOINT or what `check` throws
  */
 export async function openRun<Model>(
   request: RunRequest,
@@ -51,7 +53,7 @@ export async function openRun<Model>(
   warn: (line: string) => void,
 ): Promise<{ run: OpenedRun; model: Model }> {
   if (request.type === "new") {
-    if (request.out !== undefined) assertNoRun(request.out);
+    assertCanCreateRun(request.out);
     const config = withAbsolutePaths(request.config);
     const start = { config, runId: newRunId(), initialWeights: initialWeights(config) };
     const model = await check(start);
@@ -74,5 +76,10 @@ export async function openRun<Model>(
 }
 
 function initialWeights({ initFrom }: RunConfig): Weights | undefined {
-  return initFrom === undefined ? undefined : readWeightsFile(initFrom);
+  if (initFrom === undefined) return undefined;
+  if (pathKind(initFrom) !== "nothing") return readWeightsFile(initFrom);
+  throw new LockstepError(
+    "ERR_SAFETENSORS",
+    `Expected --init-from to be a .safetensors file, but ${initFrom} does not exist. Correct the path, or omit --init-from.`,
+  );
 }

@@ -1,14 +1,10 @@
 /** `pnpm train --describe`: the layers of a model. */
 import type { RunConfig } from "@lockstep/config";
-import { LockstepError } from "@lockstep/errors";
-import { describeModel, formatDescription, loadModel } from "@lockstep/model";
+import { describeLayersModel, describeModel, formatDescription, loadModel } from "@lockstep/model";
 
 /** Prints the shape table: no data, no engine. */
-export async function describeLayers({ model, numClasses, inputChannels }: RunConfig): Promise<void> {
-  const { spec } = await loadModel(model, { numClasses, inputChannels });
-  if (spec === undefined) {
-    const text = `Expected a model spec for --describe, but ${model} returns a tf.LayersModel. Call its summary() to see the layers.`;
-    throw new LockstepError("ERR_OPTION", text);
-  }
-  console.log(formatDescription(describeModel(spec)));
+export async function describeLayers({ model: path, numClasses, inputChannels }: RunConfig): Promise<void> {
+  const { spec, model, name, inputShape } = await loadModel(path, { numClasses, inputChannels });
+  const description = spec === undefined ? describeLayersModel(model, name, inputShape) : describeModel(spec);
+  console.log(formatDescription(description));
 }

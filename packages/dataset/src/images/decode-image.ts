@@ -2,7 +2,7 @@
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { LockstepError, messageOf } from "@lockstep/errors";
-import { hasCode, pathKind } from "@lockstep/files";
+import { pathKind } from "@lockstep/files";
 import type { Metadata, Sharp } from "sharp";
 import { detectImageFormat } from "./detect-image-format.ts";
 import { cover, type Size } from "./resize.ts";
@@ -75,9 +75,22 @@ function rgbOfCmyk(cmyk: Uint8Array): Uint8Array {
   return rgb;
 }
 
+/**
+ * Finds out early whether there is a file at the path of an image.
+ *
+ * @throws LockstepError ERR_IMAGE_FILE
+ */
+export function assertImageExists(path: string): void {
+  const kind = pathKind(path);
+  if (kind === "folder") throw refusal(path, "a folder", `Give the images in it: ${join(path, "*")}`);
+  if (kind === "nothing") throw refusal(path, "no such file", READABLE);
+}
+
+const READABLE = "Give the path of a readable image.";
+
 /** Reads at most MAX_IMAGE_BYTES + 1 bytes, which is enough for the size check. */
 async function readImage(path: string): Promise<Uint8Array> {
-  if (pathKind(path) === "folder") throw refusal(path, "a folder", `Give the images in it: ${join(path, "*")}`);
+  assertImageExists(path);
   try {
     const file = await open(path);
     try {
@@ -89,12 +102,7 @@ async function readImage(path: string): Promise<Uint8Array> {
       await file.close();
     }
   } catch (cause) {
-    throw refusal(
-      path,
-      hasCode(cause, "ENOENT") ? "no such file" : messageOf(cause),
-      "Give the path of a readable image.",
-      cause,
-    );
+    throw refusal(path, messageOf(cause), READABLE, cause);
   }
 }
 

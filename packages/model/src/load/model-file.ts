@@ -62,6 +62,31 @@ export function specOf(file: ModelFile, name: string, sizes: ModelSizes): ModelS
  * @throws LockstepError ERR_MODEL_NAME if `path` is not a path, ERR_MODEL_MODULE
  */
 export async function importModel(path: string): Promise<unknown> {
+  const file = moduleFile(path);
+  const module = await import(pathToFileURL(file).href).catch((cause: unknown) => {
+    throw moduleError(path, `loading it failed: ${messageOf(cause)}`, cause);
+  });
+  const exported = module as Record<string, unknown>;
+  const names = Object.keys(exported);
+  const name =
+    ["default", "spec", "model", "createModel"].find((name) => names.includes(name)) ??
+    (names.length === 1 ? names[0] : undefined);
+  if (name !== undefined) return exported[name];
+  const got = names.length === 0 ? "it exports nothing" : `it exports ${names.join(", ")}`;
+  throw moduleError(path, `${got}. Export a model spec, or a function that returns a model, as the default export.`);
+}
+
+/**
+ * Finds out early whether a model is built in or its module exists.
+ *
+ * @throws LockstepError ERR_MODEL_NAME or ERR_MODEL_MODULE
+ */
+export function assertModelExists(nameOrPath: string): void {
+  if (!isKnownModel(nameOrPath)) moduleFile(nameOrPath);
+}
+
+/** Returns the absolute path of a module that exists. */
+function moduleFile(path: string): string {
   if (!/[/\\]|\.[cm]?[jt]s$/.test(path)) {
     throw new LockstepError(
       "ERR_MODEL_NAME",
@@ -75,17 +100,7 @@ export async function importModel(path: string): Promise<unknown> {
   if (kind === "folder") throw moduleError(path, "it is a folder. Give the path of the module's file.");
   if (/\?.*ts$/.test(file))
     throw moduleError(path, `the TypeScript loader does not accept ? in a path. Rename ${file}.`);
-  const module = await import(pathToFileURL(file).href).catch((cause: unknown) => {
-    throw moduleError(path, `loading it failed: ${messageOf(cause)}`, cause);
-  });
-  const exported = module as Record<string, unknown>;
-  const names = Object.keys(exported);
-  const name =
-    ["default", "spec", "model", "createModel"].find((name) => names.includes(name)) ??
-    (names.length === 1 ? names[0] : undefined);
-  if (name !== undefined) return exported[name];
-  const got = names.length === 0 ? "it exports nothing" : `it exports ${names.join(", ")}`;
-  throw moduleError(path, `${got}. Export a model spec, or a function that returns a model, as the default export.`);
+  return file;
 }
 
 /** Returns whether a value is a model, even of another copy of TensorFlow.js. */

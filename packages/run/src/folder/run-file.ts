@@ -1,8 +1,15 @@
 /** `config.json`: the configuration of a run as its options say it, under `machine` what computed it, and under
  * `derived` what followed. */
 import { randomUUID } from "node:crypto";
-import { type ExplicitOptions, type MachineOptions, machineSchema, makeConfig, type RunConfig } from "@lockstep/config";
-import { faultLines, LockstepError, messageOf } from "@lockstep/errors";
+import {
+  type ExplicitOptions,
+  type MachineOptions,
+  machineSchema,
+  makeConfig,
+  type RunConfig,
+  version,
+} from "@lockstep/config";
+import { excerpt, faultLines, LockstepError, messageOf } from "@lockstep/errors";
 import { z } from "zod";
 import { deviceGroupSchema } from "../devices.ts";
 
@@ -66,12 +73,18 @@ export function parseRunFile(value: unknown, path: string): RunFile {
   } catch (cause) {
     const reason =
       cause instanceof z.ZodError ? faultLines(z.prettifyError(cause).split("\n")).trimStart() : messageOf(cause);
-    throw new LockstepError(
-      "ERR_RUN_FILE",
-      `${path} does not describe a run: ${reason} Restore it, or start a new run.`,
-      {
-        cause,
-      },
-    );
+    throw new LockstepError("ERR_RUN_FILE", `${path} does not describe a run: ${reason} ${remedyFor(value)}`, {
+      cause,
+    });
   }
+}
+
+const fileOfAnyVersion = z.looseObject({ derived: z.looseObject({ lockstep: z.string() }) });
+
+/** Returns what to do with a file that does not describe a run, which another version may have written. */
+function remedyFor(value: unknown): string {
+  const { lockstep = version } = fileOfAnyVersion.safeParse(value).data?.derived ?? {};
+  if (lockstep === version) return "Restore it, or start a new run.";
+  const writer = `It was written by Lockstep ${excerpt(lockstep)}, and this is ${version}.`;
+  return `${writer} Use that version, restore the file, or start a new run.`;
 }

@@ -1,6 +1,6 @@
 /** Tests the folder of a run: its name, its files, and which folders are refused. */
 import { mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { temporaryName } from "@lockstep/files";
 import { test as base } from "@lockstep/testing";
 import { expect } from "vitest";
@@ -46,7 +46,9 @@ test("a run folder is not created in the place of a file", () => {
   expect(() => createRunFolder("file", "m", now)).toThrow(
     "Expected --out to be a folder for the run, but file is a file; choose another.",
   );
-  expect(() => createRunFolder("file/a", "m", now)).toThrow("(EEXIST: file is a file, not a folder)");
+  expect(() => createRunFolder("file/a", "m", now)).toThrow(
+    `Cannot create the run's folder ${resolve("file/a")}: ${resolve("file")} is a file, not a folder. Choose another with --out.`,
+  );
 });
 
 test.for<[string, string, string]>([
@@ -58,15 +60,22 @@ test.for<[string, string, string]>([
   for (const run of ["runs/a", "runs/b"]) writeJson(createRunFolder(run, "m", now).config, {});
   mkdirSync("runs/a/checkpoints");
   for (const file of ["runs/a/Tiny.safetensors", "runs/note"]) writeFileSync(file, "");
-  expect(() => openRunFolder(path)).toThrow(`Expected the folder of a run at ${path}, but ${message}`);
+  expect(() => openRunFolder(path)).toThrow(`Expected the folder of a run at ${resolve(path)}, but ${message}`);
 });
 
 test("a run folder is opened with its configuration, and a folder without a run is refused with the reason", () => {
-  expect(() => openRunFolder("a")).toThrow("Expected the folder of a run at a, but it does not exist.");
+  expect(() => openRunFolder("a")).toThrow(`Expected the folder of a run at ${resolve("a")}, but it does not exist.`);
   mkdirSync("a");
-  expect(() => openRunFolder("a")).toThrow("at a, but it has no config.json. Give the folder that the run printed.");
+  expect(() => openRunFolder("a")).toThrow("a, but it has no config.json. Give the folder that the run printed.");
   writeFileSync("a/config.json", "{");
-  expect(() => openRunFolder("a")).toThrow(/at a, but its config\.json cannot be read \(.*JSON/);
+  expect(() => openRunFolder("a")).toThrow(
+    expect.objectContaining({
+      code: "ERR_RUN_FILE",
+      message: expect.stringMatching(
+        /^a\/config\.json is damaged \(.*JSON.*\)\. Restore it from a backup, or start a new/,
+      ),
+    }),
+  );
   writeJson("a/config.json", { lr: 0.1 });
   expect(openRunFolder("a").config).toEqual({ lr: 0.1 });
   expect(openRunFolder("a").folder.metrics).toBe("a/metrics.jsonl");

@@ -4,6 +4,7 @@ import { dirname, join, resolve } from "node:path";
 import { invocationFolder, shellWord } from "@lockstep/config";
 import { LockstepError, messageOf } from "@lockstep/errors";
 import {
+  folderFault,
   hasCode,
   ignoreFileErrors,
   isSystemError,
@@ -11,7 +12,7 @@ import {
   makeFolders,
   pathKind,
   removeIfPossible,
-  writeFault,
+  whyNoFolder,
   writeSmallFile,
 } from "@lockstep/files";
 import { acquireLease, assertNoHolder, type Lease, LeaseWatch, realEnvironment } from "@lockstep/files/lease";
@@ -56,31 +57,51 @@ export function createRunFolder(out: string | undefined, model: string, now: Dat
     return { ...runFolder(dir), isNew: true, isMade };
   } catch (cause) {
     if (cause instanceof LockstepError) throw cause;
-    const text = `Cannot create the run's folder (${writeFault(cause)}); choose another with --out.`;
-    throw new LockstepError("ERR_NOT_WRITABLE", text, { cause });
+    throw cannotCreate(out ?? runsFolder(), folderFault(out ?? runsFolder(), cause), cause);
   }
+}
+
+/**
+ * Finds out early whether the folder of a new run can be made. Leaves nothing.
+ *
+ * @throws LockstepError ERR_RUN_EXISTS, ERR_RUN_BUSY or ERR_NOT_WRITABLE, as `createRunFolder` would later
+ */
+export function assertCanCreateRun(out: string | undefined): void {
+  if (out !== undefined) assertNoRun(out);
+  const dir = out ?? runsFolder();
+  const reason = whyNoFolder(dir);
+  if (reason !== undefined) throw cannotCreate(dir, reason);
+}
+
+function cannotCreate(dir: string, reason: string, cause?: unknown): LockstepError {
+  const text = `Cannot create the run's folder ${resolve(dir)}: ${reason}. Choose another with --out.`;
+  return new LockstepError("ERR_NOT_WRITABLE", text, { cause });
 }
 
 /**
  * The folder of a run that exists, for --resume and --run, and what its config.json holds, unchecked.
  *
- * @throws LockstepError ERR_NO_RUN
+ * @throws LockstepError ERR_NO_RUN, or ERR_RUN_FILE if config.json cannot be read or is damaged
  */
 export function openRunFolder(dir: string): { folder: RunFolder; config: unknown } {
   const folder = runFolder(dir);
-  try {
-    return { folder, config: JSON.parse(readFileSync(folder.config, "utf8")) };
-  } catch (cause) {
-    const text = `Expected the folder of a run at ${dir}, but ${whyNoRun(folder, cause)}.`;
-    throw new LockstepError("ERR_NO_RUN", `${text} ${suggestion(dir)}`, { cause });
-  }
+  if (existsSync(folder.config)) return { folder, config: readConfig(folder.config) };
+  const text = `Expected the folder of a run at ${resolve(dir)}, but ${WHY_NO_RUN[pathKind(dir)]}.`;
+  throw new LockstepError("ERR_NO_RUN", `${text} ${suggestion(dir)}`);
 }
 
-function whyNoRun({ dir, config }: RunFolder, cause: unknown): string {
-  const kind = pathKind(dir);
-  if (kind === "nothing") return "it does not exist";
-  if (kind === "file") return "it is a file";
-  return existsSync(config) ? `its config.json cannot be read (${messageOf(cause)})` : "it has no config.json";
+const WHY_NO_RUN = { nothing: "it does not exist", file: "it is a file", folder: "it has no config.json" };
+
+function readConfig(path: string): unknown {
+  try {
+    return JSON.parse(readFileSync(path, "utf8"));
+  } catch (cause) {
+    const reason = messageOf(cause);
+    const text = isSystemError(cause)
+      ? `${path} cannot be read (${reason}). Make it readable, or start a new run.`
+      : `${path} is damaged (${reason}). Restore it from a backup, or start a new run, which --init-from can give the weights of a checkpoint.`;
+    throw new LockstepError("ERR_RUN_FILE", text, { cause });
+  }
 }
 
 /** Suggests the run that contains the given path, or the newest run in it. */

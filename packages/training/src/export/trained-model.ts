@@ -4,6 +4,7 @@ import { type MachineOptions, machineOptions } from "@lockstep/config";
 import { startEngine } from "@lockstep/engine";
 import type { Weights } from "@lockstep/formats";
 import {
+  assertModelExists,
   type LoadedModel,
   loadModel,
   type StateDictName,
@@ -34,6 +35,7 @@ export interface TrainedModel {
 export async function loadTrainedModel(dir: string, machine: MachineOptions): Promise<TrainedModel> {
   const { folder, config } = openRunFolder(dir);
   const run = parseRunFile(config, folder.config);
+  assertModelExists(run.model); // before the engine, whose library may be a long download
   const log = (line: string) => console.error(line);
   await startEngine({ ...machineOptions(machine), log });
   if (!existsSync(folder.weights(run.derived.modelName))) log(UNFINISHED);

@@ -21,6 +21,14 @@ const engine = {
 /** Counts the ports to threads that keep this process alive. */
 const openPorts = () => process.getActiveResourcesInfo().filter((name) => name === "MessagePort").length;
 
+test("a model that does not exist is refused before the engine starts", async () => {
+  const lines: string[] = [];
+  const missing = makeConfig({ model: "/nowhere/net.js", dataset: "shapes" });
+  const preparation = prepare(missing, {}, (line) => lines.push(line));
+  await expect(preparation).rejects.toMatchObject({ code: "ERR_MODEL_MODULE" });
+  expect(lines).toEqual([]);
+});
+
 test("a model whose weights cannot be named leaves no thread that keeps the process alive", async () => {
   const before = openPorts();
   vi.mocked(stateDictNames).mockReturnValueOnce([]);

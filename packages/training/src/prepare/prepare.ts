@@ -11,6 +11,7 @@ import {
 } from "@lockstep/dataset";
 import { type Engine, startEngine } from "@lockstep/engine";
 import {
+  assertModelExists,
   assertTrainable,
   type LoadedModel,
   loadModel,
@@ -63,7 +64,9 @@ export async function prepare(
   supplied: SuppliedParts = {},
 ): Promise<PreparedRun> {
   const normalize = parseNormalize(config.normalize);
-  assertDataFiles(config.dataset, config); // first, since the engine's library may be a long download
+  // First, since the engine's library may be a long download.
+  assertDataFiles(config.dataset, config);
+  if (supplied.spec === undefined) assertModelExists(config.model);
   const engine = supplied.engine ?? (await startEngine({ ...machine, log }));
   const facts = datasetFacts(config.dataset);
   const loaded = await loadModel(config.model, {
