@@ -56,8 +56,8 @@ export async function openDashboard({ port, ...options }: DashboardServerOptions
 
 /** Returns the token that a page needs to control a run: LOCKSTEP_CONTROL_TOKEN, or a new random one. */
 export function controlToken(): string {
-  const token = process.env["LOCKSTEP_CONTROL_TOKEN"];
-  if (token === undefined) return makeToken();
+  const token = process.env["LOCKSTEP_CONTROL_TOKEN"] ?? "";
+  if (token === "") return makeToken();
   assertToken(token);
   if (token.length >= MIN_TOKEN_LENGTH) return token;
   const text = `Expected LOCKSTEP_CONTROL_TOKEN to have at least ${MIN_TOKEN_LENGTH} characters, got ${token.length}`;
