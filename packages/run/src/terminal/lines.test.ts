@@ -31,8 +31,8 @@ const command = "pnpm train --resume runs/a";
 test.each([
   [1, true, "stopped after 1 step"],
   [7, true, "stopped after 7 steps"],
-  [150, true, "stopped before the test; all 150 steps are done"],
-  [150, false, "stopped before the last validation; all 150 steps are done"],
+  [150, true, "stopped before the test: all steps (150) are done"],
+  [150, false, "stopped before the last validation: all steps (150) are done"],
 ])("a run that is stopped says what is done: %i steps, test %s", (steps, isTested, how) => {
   expect(stoppedLine({ steps, allSteps: 150, test: isTested }, command)).toBe(`${how}; continue with: ${command}`);
 });

@@ -48,7 +48,7 @@ export function stoppedLine({ steps, allSteps, test }: StoppedRun, command: stri
   const how =
     steps < allSteps
       ? `stopped after ${counted(steps, "step")}`
-      : `stopped before ${missing}; all ${counted(steps, "step")} are done`;
+      : `stopped before ${missing}: all steps (${steps}) are done`;
   return `${how}; continue with: ${command}`;
 }
 
