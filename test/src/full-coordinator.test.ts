@@ -54,7 +54,7 @@ function recordedAdmission(inner: Admission) {
     },
     onDisconnected: (session, reason) => void unnoticed.push(() => inner.onDisconnected(session, reason)),
   };
-  inner.begin({ mostWorkers: 1 });
+  inner.begin({ maxWorkers: 1 });
   return { admission, refused };
 }
 

@@ -1,6 +1,14 @@
 /** Shows the workers: their table, the times of their steps, and their traffic. */
 import { at, defined } from "@lockstep/errors";
-import { hasLeft, type LiveWorker, partsOf, RUN_OVER, type RunSnapshot, stragglerOf, WAIT } from "@lockstep/run/live";
+import {
+  hasLeft,
+  type LiveWorker,
+  RUN_OVER,
+  type RunSnapshot,
+  stragglerOf,
+  WAIT,
+  workerParts,
+} from "@lockstep/run/live";
 import { bytes, count, milliseconds, percent } from "../src/format.ts";
 import { confirmDrop, mayDrop } from "./controls.ts";
 import { element, keyed, node, setText } from "./dom.ts";
@@ -108,7 +116,7 @@ function heartbeatOf(worker: LiveWorker): string {
 
 /** Shows the segments of each worker's steps as stacked bars on one scale, and names the straggler. */
 export function showStepTimes({ recent }: Run): void {
-  const workers = partsOf(recent).sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true }));
+  const workers = workerParts(recent).sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true }));
   const totals = workers.map(({ ms }) => Object.values(ms).reduce((total, segment) => total + segment, 0));
   const longest = Math.max(...totals, 1e-9);
   const straggler = stragglerOf(recent);

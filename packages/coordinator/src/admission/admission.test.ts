@@ -7,7 +7,7 @@ import { PLAN, READY, TOY_CODE } from "../testing/toy-model.ts";
 test("where each worker has a slice of its own, no more workers are admitted than there is memory for", () => {
   const { admission, team, sessionOf } = gathering();
   admission.admit(sessionOf({}));
-  admission.begin({ mostWorkers: 1 });
+  admission.begin({ maxWorkers: 1 });
   expect(() => admission.admit(sessionOf({}))).toThrow(expect.objectContaining({ code: "ERR_FULL" }));
   expect(team.size).toBe(1);
 });
@@ -80,7 +80,7 @@ test("a first worker is refused if it holds more updates than were made", () => 
 test("a worker that holds undone updates counts as holding none", async () => {
   const { admission, team, sessionOf } = gathering({ updates: 7 });
   admission.admit(sessionOf({}));
-  admission.begin({ mostWorkers: Number.POSITIVE_INFINITY });
+  admission.begin({ maxWorkers: Number.POSITIVE_INFINITY });
   const tensors = READY.stateDict.map(({ name, shape }) => zeroTensor(name, shape));
   await team.begin({ plan: PLAN, source: { from: "state", tensors, step: 5 } });
   for (const step of [5, 6]) admission.admit(sessionOf({}, { holds: { run: "r", step } }));
@@ -92,7 +92,7 @@ const allLeft = (begun: boolean) => {
   const { admission, sessionOf } = gathering();
   const first = sessionOf({});
   admission.admit(first);
-  if (begun) admission.begin({ mostWorkers: Number.POSITIVE_INFINITY });
+  if (begun) admission.begin({ maxWorkers: Number.POSITIVE_INFINITY });
   admission.onDisconnected(first, "it went");
   return { admission, sessionOf };
 };
@@ -130,7 +130,7 @@ test("a worker is refused beside the first if it draws other random numbers unde
 test("admission to a running run reports each worker that is admitted, and no other", () => {
   const { admission, team, sessionOf } = gathering();
   const sizes: number[] = [];
-  admission.begin({ mostWorkers: Number.POSITIVE_INFINITY, onJoined: () => sizes.push(team.size) });
+  admission.begin({ maxWorkers: Number.POSITIVE_INFINITY, onJoined: () => sizes.push(team.size) });
   admission.admit(sessionOf({}));
   admission.admit(sessionOf({}, { threads: 4 }));
   expect(() => admission.admit(sessionOf({ trainSamples: 23 }))).toThrow();

@@ -5,7 +5,7 @@ import { stableTopology } from "@lockstep/model/files";
 import type { AdmissionControl, MessageHandler, RefusedWorker } from "../connections/admission-control.ts";
 import type { ReadySession } from "../connections/ready-session.ts";
 import { CommonRefusals } from "./common-refusals.ts";
-import { assertOwnFingerprint, assertSameCode, assertSameRun, assertTrainable } from "./compatibility.ts";
+import { assertConsistentFacts, assertOwnFingerprint, assertSameCode, assertSameRun } from "./compatibility.ts";
 import { validHeldState } from "./held-state.ts";
 import { assertInitialModel, type InitialModel } from "./initial-model.ts";
 import { parseTopology } from "./topology.ts";
@@ -19,7 +19,7 @@ export interface AdmittingTeam {
   /** Number of committed updates. */
   readonly updatesMade: number;
   /** Largest number of updates ever committed; resuming from a checkpoint undoes later ones. */
-  readonly mostUpdatesMade: number;
+  readonly maxUpdatesMade: number;
   /** Adds a worker. @throws LockstepError ERR_NAME if its name is taken */
   join(session: ReadySession): MessageHandler;
   /** Removes a worker whose connection has ended. */
@@ -50,7 +50,7 @@ type State = { name: "gathering" } | ({ name: "running" } & RunningOptions) | { 
 /** Options of admission while a run is running. */
 export interface RunningOptions {
   /** Largest number of workers that there is memory for. */
-  mostWorkers: number;
+  maxWorkers: number;
   /** Is called after each worker that is admitted. @default does nothing */
   onJoined?: () => void;
 }
@@ -107,7 +107,7 @@ export class Admission implements AdmissionControl {
   onFailed(worker: RefusedWorker, error: LockstepError, session?: ReadySession): void {
     const { team, log = () => {} } = this.#options;
     const others = team.size - (session === undefined ? 0 : 1);
-    const isCommon = this.#refusals.note(worker, error, team.mostUpdatesMade);
+    const isCommon = this.#refusals.note(worker, error, team.maxUpdatesMade);
     if (isCommon && others === 0) team.giveUp(error);
     else if (session === undefined) log(`${worker.name} cannot join: ${error.code}: ${error.message}`);
   }
@@ -122,8 +122,8 @@ export class Admission implements AdmissionControl {
   /** Throws if the run is over or has as many workers as there is memory for. @throws LockstepError ERR_OVER, ERR_FULL */
   #assertCapacity(): void {
     if (this.#state.name === "over") throw new LockstepError("ERR_OVER", "The run is over.");
-    if (this.#state.name === "gathering" || this.#options.team.size < this.#state.mostWorkers) return;
-    const text = `Expected the number of workers to be at most ${this.#state.mostWorkers}, got one more`;
+    if (this.#state.name === "gathering" || this.#options.team.size < this.#state.maxWorkers) return;
+    const text = `Expected the number of workers to be at most ${this.#state.maxWorkers}, got one more`;
     const cause = "the coordinator has too little memory to sum the gradients of more workers";
     const remedy = "start it with --sync factored, or on a machine with more memory";
     throw new LockstepError("ERR_FULL", `${text}: ${cause}; ${remedy}.`);
@@ -133,7 +133,7 @@ export class Admission implements AdmissionControl {
   #assertMatches({ ready }: ReadySession): void {
     const { config, version, initial = {} } = this.#options;
     assertSameCode(version, ready.code);
-    assertTrainable(ready);
+    assertConsistentFacts(ready);
     const topology = parseTopology(ready.topology);
     const layers = stableTopology(topology);
     assertOwnFingerprint(config, ready, layers);
@@ -156,7 +156,7 @@ export class Admission implements AdmissionControl {
   /** Returns the number of updates that the run has made now, and the largest number that it ever made. */
   #updates(): { updates: number; most: number } {
     const { team, initial: { updates = 0 } = {} } = this.#options;
-    const most = Math.max(updates, team.mostUpdatesMade);
+    const most = Math.max(updates, team.maxUpdatesMade);
     return { updates: this.#state.name === "gathering" ? updates : team.updatesMade, most };
   }
 }

@@ -6,7 +6,7 @@ import type { RefusedWorker } from "../connections/admission-control.ts";
  * Reasons that lie in a run's options, model or weights, or in how the coordinator sends them. Other reasons lie in one
  * machine, or are temporary.
  */
-const OF_THE_RUN: readonly ErrorCode[] = [
+const RUN_FAULT_CODES: readonly ErrorCode[] = [
   "ERR_CHUNK",
   "ERR_MODEL",
   "ERR_MODEL_CHANGED",
@@ -40,10 +40,10 @@ export class CommonRefusals {
   note(worker: RefusedWorker, { code }: LockstepError, updates: number): boolean {
     if (updates > this.#updates) this.#refused.clear();
     this.#updates = updates;
-    if (!OF_THE_RUN.includes(code)) return false;
+    if (!RUN_FAULT_CODES.includes(code)) return false;
     const refused = this.#refused.get(code) ?? [];
     this.#refused.set(code, refused);
-    const again = refused.findIndex((one) => isStartedAgain(one, worker));
+    const again = refused.findIndex((one) => isRestarted(one, worker));
     if (again >= 0) refused[again] = worker;
     else if (refused.length < this.#enough) refused.push(worker);
     return refused.length >= this.#enough;
@@ -51,7 +51,7 @@ export class CommonRefusals {
 }
 
 /** Returns whether the second worker may be the first one, restarted. */
-function isStartedAgain(first: RefusedWorker, second: RefusedWorker): boolean {
+function isRestarted(first: RefusedWorker, second: RefusedWorker): boolean {
   if (first.address !== second.address) return false;
   if (first.name === second.name) return true;
   // The default name of a worker ends with its process id.

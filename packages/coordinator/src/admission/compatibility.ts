@@ -31,7 +31,7 @@ export function assertSameCode(version: string, code: Code): void {
 }
 
 /** Throws if a worker's facts contradict each other or exceed a limit. @throws LockstepError ERR_MODEL */
-export function assertTrainable({
+export function assertConsistentFacts({
   tensors,
   stateDict,
   factorable,

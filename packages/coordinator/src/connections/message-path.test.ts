@@ -37,7 +37,7 @@ class ListeningTeam {
   readonly size = 0;
   readonly workers = 2;
   readonly updatesMade = 0;
-  readonly mostUpdatesMade = 0;
+  readonly maxUpdatesMade = 0;
   readonly members: ReadySession[] = [];
   /** Messages that its handlers received, with their worker. */
   readonly handled: string[] = [];

@@ -23,7 +23,7 @@ function worker(id: number, overrides: Partial<WorkerView> = {}): WorkerView {
 function subtree(number: number, overrides: Partial<SubtreeView> = {}): SubtreeView {
   const open = {
     attempts: [],
-    openBecause: "its worker disconnected",
+    pendingReason: "its worker disconnected",
     excludedWorkers: new Set<WorkerId>(),
     nonFiniteWorkers: new Set<WorkerId>(),
   };

@@ -30,7 +30,7 @@ export interface SubtreeView {
   /** Attempts in flight, in the order in which they were assigned. */
   attempts: { worker: WorkerId; sinceMs: number; expectedMs: number | undefined }[];
   /** Reason why no attempt is in flight; used if none is. */
-  openBecause: string;
+  pendingReason: string;
   /** Workers that should not get it, because their contributions to it were refused. */
   excludedWorkers: ReadonlySet<WorkerId>;
   /** Workers that must not get it, because their numbers were not finite. */
@@ -62,7 +62,7 @@ export type Decision =
 /** A subtree is late after this many times its expected time, but not before its worker would count as silent. */
 const LATE_FACTOR = 4;
 /** Attempts at one subtree at a time: the coordinator buffers what all but one of them send, which takes memory. */
-const MAX_ATTEMPTS = 3;
+const MAX_LIVE_ATTEMPTS = 3;
 
 /** Decides which workers are dropped, and which worker gets each subtree that is open or late. */
 export function decide(nowMs: number, { workers, openSubtrees }: TeamView, limits: Limits): Decision[] {
@@ -91,9 +91,9 @@ export function decide(nowMs: number, { workers, openSubtrees }: TeamView, limit
   return [...drops, ...assignments];
 }
 
-type Drop = Extract<Decision, { type: "drop" }>;
+type DropDecision = Extract<Decision, { type: "drop" }>;
 
-function dropOf(nowMs: number, worker: WorkerView, { heartbeatMs, stallMs }: Limits): Drop[] {
+function dropOf(nowMs: number, worker: WorkerView, { heartbeatMs, stallMs }: Limits): DropDecision[] {
   const { id, heardMs, progressMs, owes } = worker;
   const silentMs = nowMs - heardMs;
   if (silentMs > MAX_SILENT_HEARTBEATS * heartbeatMs) {
@@ -111,14 +111,14 @@ function dropOf(nowMs: number, worker: WorkerView, { heartbeatMs, stallMs }: Lim
 /** Returns the reason why a subtree needs a worker, or another one; undefined if it does not. */
 function reasonToAssign(
   nowMs: number,
-  { attempts, openBecause }: SubtreeView,
+  { attempts, pendingReason }: SubtreeView,
   dropped: ReadonlySet<WorkerId>,
   { heartbeatMs }: Limits,
 ): string | undefined {
   const live = attempts.filter(({ worker }) => !dropped.has(worker));
   const last = live.at(-1); // earlier attempts are late already
-  if (last === undefined) return attempts.length === 0 ? openBecause : "its worker was dropped";
-  if (last.expectedMs === undefined || live.length >= MAX_ATTEMPTS) return undefined;
+  if (last === undefined) return attempts.length === 0 ? pendingReason : "its worker was dropped";
+  if (last.expectedMs === undefined || live.length >= MAX_LIVE_ATTEMPTS) return undefined;
   const limitMs = Math.max(MAX_SILENT_HEARTBEATS * heartbeatMs, LATE_FACTOR * last.expectedMs);
   const tookMs = nowMs - last.sinceMs;
   if (tookMs <= limitMs) return undefined;

@@ -51,7 +51,7 @@ export class Membership {
   }
 
   /** Returns the members in this state. */
-  in(state: MemberState): Member[] {
+  withState(state: MemberState): Member[] {
     return this.all.filter((member) => member.state === state);
   }
 

@@ -30,7 +30,7 @@ describe("a worker whose contributions are refused", () => {
     const { member } = recordedMember(0);
     for (let refused = 0; refused < 9; refused++) violations.refused(member, NOT_FINITE);
     expect([lines.length, dropped.length]).toEqual([9, 0]);
-    for (let found = 0; found < 3; found++) violations.falseNotFinite(member);
+    for (let found = 0; found < 3; found++) violations.refutedNonFinite(member);
     expect(dropped).toHaveLength(1);
   });
 });

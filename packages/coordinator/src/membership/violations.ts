@@ -22,7 +22,7 @@ export class Violations {
 
   /**
    * Logs and counts a refused contribution. One that is not finite is not counted, because the training may have diverged:
-   * `falseNotFinite` counts it if another worker finds the subtree finite.
+   * `refutedNonFinite` counts it if another worker finds the subtree finite.
    */
   refused(member: Member, { code, reason }: { code?: ErrorCode; reason: string }): void {
     const line = `a contribution of ${member.name} was refused: ${reason}`;
@@ -31,7 +31,7 @@ export class Violations {
   }
 
   /** Counts a subtree that this worker found not finite and another worker found finite. */
-  falseNotFinite(member: Member): void {
+  refutedNonFinite(member: Member): void {
     this.#count(member, "NaN or infinity where another worker computed finite numbers");
   }
 

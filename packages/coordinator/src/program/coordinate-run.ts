@@ -21,7 +21,7 @@ import { refusalLog } from "./refusal-log.ts";
 import { stoppedCoordinatorLine } from "./stopped-line.ts";
 
 /** Returns the options of the run. @throws LockstepError ERR_OPTION */
-function givenOptions(options: CoordinatorCommandOptions): ExplicitOptions {
+function parseRunOptions(options: CoordinatorCommandOptions): ExplicitOptions {
   const { workers, minWorkers } = options;
   if (minWorkers > workers) {
     const text = `Expected --min-workers to be at most --workers (${workers}), got ${minWorkers}`;
@@ -30,16 +30,16 @@ function givenOptions(options: CoordinatorCommandOptions): ExplicitOptions {
   return scaleForWorkers(explicitRunOptions(options), options);
 }
 
-/** Coordinates a run, and reports the error if it fails. @param words the arguments that `program` has parsed */
-export async function coordinateRun(words: string[], program: CoordinatorProgram): Promise<void> {
+/** Coordinates a run, and reports the error if it fails. @param args the arguments that `program` has parsed */
+export async function coordinateRun(args: string[], program: CoordinatorProgram): Promise<void> {
   const { log } = program.opts();
-  await withResources((resources) => main(words, program, resources)).catch((error) => reportFailure(error, log));
+  await withResources((resources) => main(args, program, resources)).catch((error) => reportFailure(error, log));
 }
 
-async function main(words: string[], program: CoordinatorProgram, resources: Resources): Promise<void> {
+async function main(args: string[], program: CoordinatorProgram, resources: Resources): Promise<void> {
   const options = program.opts();
   const { workers, heartbeatMs, stallMs, minWorkers, balance, keepOpen, resume, out } = options;
-  const explicit = givenOptions(options);
+  const explicit = parseRunOptions(options);
   const display = displayOn(process.stdout, options.log);
   const endpoint = await prepareEndpoint(options, workers, display.isTerminal);
   await assertPortFree(endpoint.listen);
@@ -59,7 +59,7 @@ async function main(words: string[], program: CoordinatorProgram, resources: Res
   let listeningAt = endpoint.listen.port;
   const onListening = (port: number) => {
     listeningAt = port;
-    invite({ endpoint, distributed, workers, words, control }, port, display, resources);
+    invite({ endpoint, distributed, workers, args, control }, port, display, resources);
   };
   const onRefused = refusalLog((line) => eventLogger(display, live)(line, "refused"));
   const listen = { ...endpoint.listen, onRefused, onRequest, isProtected };

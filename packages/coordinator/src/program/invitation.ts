@@ -13,14 +13,14 @@ export interface Invitation {
   distributed: DistributedRun;
   workers: number;
   /** The arguments that the coordinator was started with. */
-  words: readonly string[];
+  args: readonly string[];
   /** The token that allows a dashboard to control the run. */
   control: string;
 }
 
 /** Prints the command that starts a worker and the dashboard's address; on a network, announces the port. */
 export function invite(
-  { endpoint, distributed: { model, run }, workers, words, control }: Invitation,
+  { endpoint, distributed: { model, run }, workers, args, control }: Invitation,
   port: number,
   display: Display,
   resources: Resources,
@@ -31,7 +31,7 @@ export function invite(
   display.line(`waiting for ${counted(workers, "worker")}; ${where}:`);
   const addresses = addressesOf(endpoint);
   const codeModel = model.kind === "code" ? run.config.model : undefined;
-  for (const line of joiningLines({ endpoint, addresses, port, isTerminal, words, codeModel })) display.line(line);
+  for (const line of joiningLines({ endpoint, addresses, port, isTerminal, args, codeModel })) display.line(line);
   const [address] = addresses;
   const secure = fingerprint !== undefined;
   const url = `${secure ? "https" : "http"}://${authority(address, port)}`;

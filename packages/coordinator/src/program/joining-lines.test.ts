@@ -19,7 +19,7 @@ const OPEN: Endpoint = {
 };
 
 const lines = (endpoint: Endpoint, joining: Partial<Joining> = {}) =>
-  joiningLines({ endpoint, addresses: ["192.0.2.7"], port: 7078, isTerminal: true, words: [], ...joining });
+  joiningLines({ endpoint, addresses: ["192.0.2.7"], port: 7078, isTerminal: true, args: [], ...joining });
 
 test("on a terminal, the command for workers is complete", () => {
   expect(lines(OPEN)).toEqual([
@@ -35,9 +35,9 @@ test("off a terminal, no line contains the token, wherever it comes from", () =>
     "… is the token that this coordinator was started with; it is printed only on a terminal",
   ]);
   const local = { ...LOCAL, listen: { ...LOCAL.listen, token: "secret" } };
-  for (const words of [["--token", "secret"], ["--token=secret"], ["--", "--token", "secret", "--workers", "3"]]) {
-    expect(lines(local, { isTerminal: false, words }).join("\n")).not.toContain("secret");
-    expect(lines(local, { words }).at(-1)).not.toContain("secret");
+  for (const args of [["--token", "secret"], ["--token=secret"], ["--", "--token", "secret", "--workers", "3"]]) {
+    expect(lines(local, { isTerminal: false, args }).join("\n")).not.toContain("secret");
+    expect(lines(local, { args }).at(-1)).not.toContain("secret");
   }
 });
 
@@ -71,8 +71,8 @@ test("without TLS on a network, workers must say that they accept it, and a warn
 });
 
 test("on loopback, the command needs no secrets, and a note says how to admit other machines", () => {
-  const words = ["--model", "my net.ts", "--workers", "3"];
-  expect(lines(LOCAL, { addresses: addressesOf(LOCAL), words })).toEqual([
+  const args = ["--model", "my net.ts", "--workers", "3"];
+  expect(lines(LOCAL, { addresses: addressesOf(LOCAL), args })).toEqual([
     "  pnpm worker --coordinator ws://127.0.0.1:7078",
     "only workers on this machine can join; to let other machines join, with a token and TLS, start it with:",
     "  pnpm coordinator --model 'my net.ts' --workers 3 --host 0.0.0.0",

@@ -24,14 +24,14 @@ export interface Joining {
   /** Whether the lines go to a terminal; only then do they contain the token. */
   isTerminal: boolean;
   /** The arguments of this coordinator. */
-  words: readonly string[];
+  args: readonly string[];
   /** The code file of the model, of which each worker needs a copy. @default the model is sent as data */
   codeModel?: string | undefined;
 }
 
 /** Returns the command that starts a worker, followed by notes on it. */
 export function joiningLines(joining: Joining): string[] {
-  const { endpoint, addresses, port, isTerminal, words, codeModel } = joining;
+  const { endpoint, addresses, port, isTerminal, args, codeModel } = joining;
   const { listen, loopback, fingerprint, tokenPath } = endpoint;
   const [first, ...others] = addresses;
   const otherAddresses = others.map((name) => authority(name, port)).join(", ");
@@ -42,7 +42,7 @@ export function joiningLines(joining: Joining): string[] {
     ...(codeModel === undefined || loopback ? [] : [COPY_OF_MODEL]),
     ...(hidden ? [`… is ${tokenPath === undefined ? GIVEN_TOKEN : `the token in ${tokenPath}`}; ${ON_TERMINAL}`] : []),
     ...(tokenPath === undefined ? [] : [`later starts reuse this token; to get a new one, delete ${tokenPath}`]),
-    ...(loopback ? openingLines(words) : []),
+    ...(loopback ? remoteAccessLines(args) : []),
     ...(loopback || fingerprint !== undefined ? [] : [WARNING]),
   ];
 }
@@ -69,8 +69,8 @@ export function addressesOf({ listen, loopback }: Endpoint): Addresses {
 }
 
 /** Returns the command that restarts this coordinator so that other machines can reach it too. */
-function openingLines(words: readonly string[]): string[] {
-  const command = ["pnpm coordinator", ...withoutToken(words).map(shellWord), "--host 0.0.0.0"];
+function remoteAccessLines(args: readonly string[]): string[] {
+  const command = ["pnpm coordinator", ...withoutToken(args).map(shellWord), "--host 0.0.0.0"];
   return [
     "only workers on this machine can join; to let other machines join, with a token and TLS, start it with:",
     `  ${command.join(" ")}`,
@@ -88,6 +88,6 @@ export function authority(name: string, port: number): string {
   return /:\d+$/.test(host) ? host : `${host}:${port}`;
 }
 
-function withoutToken(words: readonly string[]): string[] {
-  return words.filter((word, index) => !/^--token(=|$)/.test(word) && words[index - 1] !== "--token");
+function withoutToken(args: readonly string[]): string[] {
+  return args.filter((arg, index) => !/^--token(=|$)/.test(arg) && args[index - 1] !== "--token");
 }

@@ -6,7 +6,7 @@ import { type StoppedRun, stoppedLine } from "@lockstep/run";
 import { tokenWord } from "./joining-lines.ts";
 
 /** Options that the run's folder stores or that name it, and the token, which a list of processes must not show. */
-const LEFT_OUT: readonly (keyof CoordinatorCommandOptions | OptionName)[] = [
+const OMITTED_OPTIONS: readonly (keyof CoordinatorCommandOptions | OptionName)[] = [
   ...optionNames,
   ...(["batchSizePerWorker", "lrScaling", "resume", "out", "token"] as const),
 ];
@@ -21,9 +21,9 @@ export function stoppedCoordinatorLine(
   { dir, done, port, isTerminal }: { dir: string; done: StoppedRun; port: number; isTerminal: boolean },
 ): string {
   const { token, port: typedPort } = program.opts();
-  const words = explicitFlags(program, LEFT_OUT);
-  if (typedPort === undefined && port !== DEFAULT_PORT) words.push("--port", String(port));
+  const flags = explicitFlags(program, OMITTED_OPTIONS);
+  if (typedPort === undefined && port !== DEFAULT_PORT) flags.push("--port", String(port));
   const environment = token === undefined ? [] : [tokenWord(token, isTerminal)];
-  const command = [...environment, resumeLine("pnpm coordinator", dir, words)].join(" ");
+  const command = [...environment, resumeLine("pnpm coordinator", dir, flags)].join(" ");
   return stoppedLine(done, command);
 }

@@ -51,14 +51,16 @@ export async function startWithTeam(run: TeamRun, checkpoint: Checkpoint | undef
   const { config, folder, saved } = session.run;
   session.assertHeld();
   const { schedule, from, source } = startOf(run, checkpoint);
-  const { plan, mostWorkers } = planFor(run);
-  const goesOn = existsSync(folder.metrics);
-  const resumeMessage = goesOn ? `resuming after ${counted(from.step, "step")}, ${describeSource(source)}` : undefined;
+  const { plan, maxWorkers } = planFor(run);
+  const isResuming = existsSync(folder.metrics);
+  const resumeMessage = isResuming
+    ? `resuming after ${counted(from.step, "step")}, ${describeSource(source)}`
+    : undefined;
   const facts = teamRunFacts(options.distributed.model, admission.first.ready);
   const machine = options.machine ?? saved?.machine ?? {};
   const isFirstStart = session.panel.live.snapshot().run === undefined;
   const started = session.start({ facts, schedule, machine, ...teamNumerics(team), resumePoint: from, resumeMessage });
-  admission.begin({ mostWorkers, onJoined: () => started.addDevices(teamNumerics(team).devices) });
+  admission.begin({ maxWorkers, onJoined: () => started.addDevices(teamNumerics(team).devices) });
   if (isFirstStart) printHeader(started, run);
   printSource(run, source, resumeMessage);
   const training = started.openTraining();

@@ -20,9 +20,9 @@ export class Assignments {
 
   /** Returns the members that may get work. Members that are leaving or behind are eligible only if there are no others. */
   eligible(step: number): Member[] {
-    const here = this.#membership.in("in");
+    const here = this.#membership.withState("in");
     const prompt = here.filter((member) => !this.isBehind(member, step));
-    return [prompt, here].find(({ length }) => length > 0) ?? this.#membership.in("leaving");
+    return [prompt, here].find(({ length }) => length > 0) ?? this.#membership.withState("leaving");
   }
 
   /** Returns whether a member still owes a subtree of a step before this one. */

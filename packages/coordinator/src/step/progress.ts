@@ -4,7 +4,7 @@
 export class Progress {
   readonly #nowMs: () => number;
   #updatesMade = 0;
-  #mostUpdatesMade = 0;
+  #maxUpdatesMade = 0;
   #sinceMs: number;
 
   /** @param nowMs a monotonic clock, in milliseconds */
@@ -19,8 +19,8 @@ export class Progress {
   }
 
   /** Largest number of updates ever committed; resuming from a checkpoint undoes later ones. */
-  get mostUpdatesMade(): number {
-    return this.#mostUpdatesMade;
+  get maxUpdatesMade(): number {
+    return this.#maxUpdatesMade;
   }
 
   /** Time at which the current step began, in milliseconds. */
@@ -36,7 +36,7 @@ export class Progress {
   /** Records the commit of a step at this time. */
   commit(step: number, atMs: number): void {
     this.#updatesMade = step + 1;
-    this.#mostUpdatesMade = Math.max(this.#mostUpdatesMade, this.#updatesMade);
+    this.#maxUpdatesMade = Math.max(this.#maxUpdatesMade, this.#updatesMade);
     this.#sinceMs = atMs;
   }
 

@@ -21,7 +21,7 @@ const formsOf = ({ plan }: ReturnType<typeof planRun>) => plan.forms;
 
 test("the slowest link decides how gradients travel, and what can be added up how many may come", () => {
   const dense = planRun([fast, fast], settings, ROOM_BYTES);
-  expect([formsOf(dense), dense.mostWorkers]).toEqual([["dense", "dense"], 2]);
+  expect([formsOf(dense), dense.maxWorkers]).toEqual([["dense", "dense"], 2]);
   expect(formsOf(planRun([fast, slow], settings, ROOM_BYTES))).toEqual(["factored", "dense"]);
 });
 
@@ -42,7 +42,7 @@ test("in a step come the dense numbers of each slice, and the factors of each ro
 
 test("where too many are here for dense gradients, factors travel: whoever may stay in a run may go on with it", () => {
   const factored = planRun([fast, fast, fast], settings, ROOM_BYTES);
-  expect([formsOf(factored), factored.mostWorkers]).toEqual([["factored", "dense"], Number.POSITIVE_INFINITY]);
+  expect([formsOf(factored), factored.maxWorkers]).toEqual([["factored", "dense"], Number.POSITIVE_INFINITY]);
 });
 
 test("where dense gradients are demanded, too many are an error", () => {
@@ -53,6 +53,6 @@ test("where dense gradients are demanded, too many are an error", () => {
 test("with fixed slices any number of workers gives the same forms, and may come", () => {
   for (const workers of [1, 2, 40]) {
     const plan = planRun(new Array(workers).fill(fast), { ...settings, sliceRows: 8 }, ROOM_BYTES);
-    expect([formsOf(plan), plan.mostWorkers]).toEqual([["factored", "dense"], Number.POSITIVE_INFINITY]);
+    expect([formsOf(plan), plan.maxWorkers]).toEqual([["factored", "dense"], Number.POSITIVE_INFINITY]);
   }
 });

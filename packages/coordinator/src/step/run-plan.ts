@@ -19,7 +19,7 @@ type Settings = Pick<RunConfig, "sync" | "wire" | "batchSize" | "sliceRows">;
 export interface RunPlan {
   plan: Plan;
   /** Largest number of workers whose slices fit into memory, if each has a slice of its own. */
-  mostWorkers: number;
+  maxWorkers: number;
   /** Bytes of gradients that workers send in a step, without packing and framing. */
   incomingBytes: number;
 }
@@ -46,9 +46,9 @@ export function planRun(workers: readonly Ready[], settings: Settings, budgetByt
   const layout = makeLayout(tensors, plan);
   assertSumsFit(layout, slices, budgetBytes);
   const most = maxSlices(layout, budgetBytes);
-  const mostWorkers = sliceRows === undefined && most < batchSize ? most : Number.POSITIVE_INFINITY;
+  const maxWorkers = sliceRows === undefined && most < batchSize ? most : Number.POSITIVE_INFINITY;
   const denseBytes = layout.denseElements * BYTES_PER_ELEMENT[wire]; // sent once for each slice
-  return { plan, mostWorkers, incomingBytes: updateBytes(layout, batchSize) + (slices - 1) * denseBytes };
+  return { plan, maxWorkers, incomingBytes: updateBytes(layout, batchSize) + (slices - 1) * denseBytes };
 }
 
 /** Returns the speeds of the slowest link and device. */

@@ -25,7 +25,7 @@ export class CatchUp {
     const lateJoin = phase.run?.lateJoin;
     if (!isBetweenSteps || lateJoin === undefined || lateJoin.busy) return;
     const { holders } = membership;
-    const waiting = membership.in("waiting");
+    const waiting = membership.withState("waiting");
     const [[first], [fastest]] = [waiting, holders];
     if (first === undefined || fastest === undefined) return;
     const alike = waiting.filter((member) => haveSameDevice(member, first));

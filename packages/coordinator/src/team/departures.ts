@@ -47,7 +47,7 @@ export class Departures {
   /** Releases leaving members that owe nothing any more, and notifies all waits. It is called after every event. */
   update(): void {
     const { condition, membership, streams } = this.#state;
-    for (const member of membership.in("leaving")) {
+    for (const member of membership.withState("leaving")) {
       const owes = this.#state.openSamples(member) > 0 || streams.isSource(member);
       const isLast = !membership.subscribers.some((other) => other !== member);
       if (!owes && !isLast) this.release(member);

@@ -20,7 +20,7 @@ export class Quorum {
     let waited = false;
     await condition.wait(() => {
       this.#checkPause();
-      const isEnough = membership.in("in").length >= options.minWorkers;
+      const isEnough = membership.withState("in").length >= options.minWorkers;
       waited ||= !isEnough;
       return isEnough || signal.aborted;
     });

@@ -134,8 +134,8 @@ export class RemoteTeam implements Team {
   }
 
   /** Largest number of updates ever committed; resuming from a checkpoint undoes later ones. */
-  get mostUpdatesMade(): number {
-    return this.#state.progress.mostUpdatesMade;
+  get maxUpdatesMade(): number {
+    return this.#state.progress.maxUpdatesMade;
   }
 
   /** Traffic of all steps and workers so far. */
@@ -225,7 +225,7 @@ export class RemoteTeam implements Team {
 
   /** Compares all replicas. @throws LockstepError ERR_REPLICA with the names of the faulty workers */
   async checkReplicas(): Promise<void> {
-    await this.#activeRun().replicas.compare(this.#state.membership.in("in"));
+    await this.#activeRun().replicas.compare(this.#state.membership.withState("in"));
     this.#state.progress.skipTime();
   }
 

@@ -89,7 +89,7 @@ export class StepRunner {
     this.#dispatch(round.onContribution(member.id, contribution));
     for (const id of round.drainNonFiniteWorkers(contribution.subtree)) {
       const other = membership.get(id);
-      if (other !== undefined) this.#options.violations.falseNotFinite(other);
+      if (other !== undefined) this.#options.violations.refutedNonFinite(other);
     }
   }
 
@@ -163,14 +163,14 @@ export class StepRunner {
       if (each.to === "all") phase.run?.lateJoin.record(bytes);
     }
     for (const { to, message } of outgoing) {
-      if (message.type === "withdrawn" && message.again.length > 0) this.#askedAgain();
+      if (message.type === "withdrawn" && message.again.length > 0) this.#noteResendRequests();
       if (message.type === "rejected" && to !== "all") this.#rejected(to, message);
     }
     for (const member of membership.all) this.#dropSlowReader(member);
   }
 
   /** Restarts the time limit of members that owed nothing and now have to send chunks again. */
-  #askedAgain(): void {
+  #noteResendRequests(): void {
     const { membership, options, phase, requests } = this.#state;
     for (const member of membership.all) {
       const owesMore = this.#state.openSamples(member) > 0 || requests.isPending(member);

@@ -40,18 +40,18 @@ function progressOf(member: Member, owes: boolean, streamSinceMs: number | undef
 
 /** @param slowest milliseconds per sample of the slowest member, used for members without a measurement; 0 if there is none */
 function subtreeView(state: TeamState, step: Step, subtree: SubtreeAttempts, slowest: number): SubtreeView {
-  const { id, samples, attempts, openBecause, excludedWorkers, nonFiniteWorkers } = subtree;
+  const { id, samples, attempts, pendingReason, excludedWorkers, nonFiniteWorkers } = subtree;
   return {
     id,
     samples,
-    attempts: [...attempts.values()].flatMap(({ attempt, worker }) => {
+    attempts: [...attempts.values()].flatMap(({ number: attempt, worker }) => {
       const outstanding = state.assignments.outstanding(worker, { step, subtree: id, attempt });
       if (outstanding === undefined) return [];
       const msPerSample = state.membership.get(worker)?.msPerSample ?? slowest;
       const expectedMs = msPerSample === 0 ? undefined : msPerSample * outstanding.queuedSamples;
       return [{ worker, sinceMs: outstanding.sinceMs, expectedMs }];
     }),
-    openBecause,
+    pendingReason,
     excludedWorkers,
     nonFiniteWorkers,
   };

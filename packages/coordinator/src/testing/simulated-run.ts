@@ -105,11 +105,9 @@ class SimulatedRun {
       if (!isDone) this.#clock.after(250, tick);
     };
     this.#clock.after(250, tick);
-    const run = trainThroughLosses(this.#team, this.#crew.bySpeed ? undefined : SLICE_ROWS, this.#results).finally(
-      () => {
-        isDone = true;
-      },
-    );
+    const run = runAndSettle(this.#team, this.#crew.bySpeed ? undefined : SLICE_ROWS, this.#results).finally(() => {
+      isDone = true;
+    });
     run.catch(() => {}); // it is awaited below
     for (let events = 0; !isDone; events++) {
       if (events > MAX_EVENTS) throw new Error(`Seed ${this.#seed}: it does not end.\n${this.#log.join("\n")}`);
@@ -143,7 +141,7 @@ class SimulatedRun {
   }
 }
 
-async function trainThroughLosses(team: RemoteTeam, sliceRows: number | undefined, results: Results): Promise<void> {
+async function runAndSettle(team: RemoteTeam, sliceRows: number | undefined, results: Results): Promise<void> {
   try {
     await runTasks(team, sliceRows, results);
   } finally {

@@ -50,11 +50,11 @@ export class Forwarding {
    * disconnected is withdrawn as well.
    */
   withdraw(subtree: SubtreeAttempts, attempt: Attempt, out: Outgoing[]): void {
-    subtree.attempts.delete(attempt.attempt);
+    subtree.attempts.delete(attempt.number);
     if (subtree.primary !== attempt) return;
     subtree.primary = undefined;
     const again = this.#sums.withdraw(subtree.id);
-    const label = { step: this.#step, subtree: subtree.id, attempt: attempt.attempt };
+    const label = { step: this.#step, subtree: subtree.id, attempt: attempt.number };
     out.push({ to: "all", message: { type: "withdrawn", ...label, again } });
     if (again.length > 0) this.#requestResend(again, out);
     const next = [...subtree.attempts.values()].find(({ buffered }) => buffered.length > 0);
@@ -67,7 +67,7 @@ export class Forwarding {
       const { primary } = subtree;
       if (primary === undefined) continue;
       if (this.#disconnected.has(primary.worker)) {
-        subtree.openBecause = WORKER_DISCONNECTED;
+        subtree.pendingReason = WORKER_DISCONNECTED;
         this.withdraw(subtree, primary, out);
       } else for (const offset of offsets) primary.pendingResends.add(offset);
     }

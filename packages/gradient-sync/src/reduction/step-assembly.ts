@@ -7,7 +7,7 @@ import { chunkLength, chunkOffsets, type Layout, partElements } from "../layout/
 import type { Step, SubtreeId } from "../protocol/ids.ts";
 
 /** Maximum number of attempts per subtree whose factors are stored: the primary one, and some of this worker's own. */
-const MAX_ATTEMPTS = 8;
+const MAX_STORED_ATTEMPTS = 8;
 
 /** The place of a chunk in the update. */
 interface PiecePlace {
@@ -136,7 +136,7 @@ export class StepAssembly {
   #factorsOf(subtree: SubtreeId, attempt: number): Factors | undefined {
     const attempts = this.#attempts[subtree];
     const known = attempts?.get(attempt);
-    if (attempts === undefined || known !== undefined || attempts.size === MAX_ATTEMPTS) return known;
+    if (attempts === undefined || known !== undefined || attempts.size === MAX_STORED_ATTEMPTS) return known;
     const samples = at(this.#subtreeSamples, subtree);
     const parts = this.#layout.rowElements.map((_, part) =>
       part === 0 ? new Float32Array() : new Float32Array(partElements(this.#layout, part, samples)),

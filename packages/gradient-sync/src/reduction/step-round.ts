@@ -132,7 +132,7 @@ export class StepRound {
       for (const attempt of [...subtree.attempts.values()]) {
         const stands = attempt.contribution !== undefined && attempt.pendingResends.size === 0;
         if (attempt.worker !== worker || stands) continue;
-        subtree.openBecause = WORKER_DISCONNECTED;
+        subtree.pendingReason = WORKER_DISCONNECTED;
         this.#forwarding.withdraw(subtree, attempt, out);
       }
     }
@@ -199,7 +199,7 @@ export class StepRound {
 
   /** Returns the message that commits the complete step. */
   commit(): Outgoing {
-    const attempts = this.#subtrees.completeAttempts().map(({ attempt }) => attempt);
+    const attempts = this.#subtrees.completeAttempts().map(({ number: attempt }) => attempt);
     return { to: "all", message: { type: "commit", step: this.task.step, attempts, ...this.totals() } };
   }
 
@@ -215,8 +215,8 @@ export class StepRound {
 
   #refuse(subtree: SubtreeAttempts, attempt: Attempt, code: ErrorCode, reason: string): Outgoing[] {
     subtree.excludedWorkers.add(attempt.worker);
-    subtree.openBecause = REFUSED;
-    const label = { step: this.task.step, subtree: subtree.id, attempt: attempt.attempt };
+    subtree.pendingReason = REFUSED;
+    const label = { step: this.task.step, subtree: subtree.id, attempt: attempt.number };
     const out: Outgoing[] = [{ to: attempt.worker, message: { type: "rejected", ...label, code, reason } }];
     this.#forwarding.withdraw(subtree, attempt, out);
     return out;

@@ -15,7 +15,7 @@ export type CheckedPiece = DenseChunk | Chunk;
 /** One worker's attempt to compute a subtree. */
 export interface Attempt {
   /** Number of the attempt, from 0 for each subtree. */
-  readonly attempt: number;
+  readonly number: number;
   readonly worker: WorkerId;
   /** Received offsets of each part. */
   readonly received: readonly Set<number>[];
@@ -28,7 +28,7 @@ export interface Attempt {
 
 /** An attempt whose chunks and contribution have all arrived. */
 export interface CompleteAttempt {
-  attempt: number;
+  number: number;
   worker: WorkerId;
   contribution: Contribution;
 }
@@ -57,7 +57,7 @@ export class SubtreeAttempts {
   /** The live attempt whose chunks are forwarded. */
   primary: Attempt | undefined;
   /** Human-readable reason for which the subtree has no live attempt. */
-  openBecause = NOBODY_FREE;
+  pendingReason = NOBODY_FREE;
   /** Workers whose contributions were rejected. */
   readonly excludedWorkers = new Set<WorkerId>();
   /** Workers that sent NaN or infinity. */
@@ -77,18 +77,18 @@ export class SubtreeAttempts {
 
   /** The attempt with a contribution, or undefined. */
   get complete(): CompleteAttempt | undefined {
-    for (const { attempt, worker, contribution } of this.attempts.values()) {
-      if (contribution !== undefined) return { attempt, worker, contribution };
+    for (const { number, worker, contribution } of this.attempts.values()) {
+      if (contribution !== undefined) return { number, worker, contribution };
     }
     return undefined;
   }
 
   /** Starts an attempt. @param parts number of parts of the layout */
   begin(worker: WorkerId, parts: number): AttemptId {
-    const attempt = this.attemptsMade++;
+    const number = this.attemptsMade++;
     const received = Array.from({ length: parts }, () => new Set<number>());
-    this.attempts.set(attempt, { attempt, worker, received, pendingResends: new Set(), buffered: [] });
-    return { subtree: this.id, attempt };
+    this.attempts.set(number, { number, worker, received, pendingResends: new Set(), buffered: [] });
+    return { subtree: this.id, attempt: number };
   }
 
   /** Returns whether a worker has an incomplete attempt. */

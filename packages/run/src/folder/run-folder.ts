@@ -21,9 +21,9 @@ import { acquireLease, assertNoHolder, type Lease, LeaseWatch, realEnvironment }
 export interface RunFolder {
   dir: string;
   /** Whether this process chose it for a run that is still to begin. */
-  isNew: boolean;
+  isNewRun: boolean;
   /** Whether the folder itself was not there before. */
-  isMade: boolean;
+  isNewFolder: boolean;
   config: string;
   metrics: string;
   /** Folder of `step-<n>.safetensors` and `best.safetensors`. */
@@ -52,9 +52,9 @@ export interface RunFolder {
  */
 export function createRunFolder(out: string | undefined, model: string, now: Date): RunFolder {
   try {
-    const isMade = out === undefined || pathKind(out) === "nothing";
+    const isNewFolder = out === undefined || pathKind(out) === "nothing";
     const dir = out === undefined ? makeNewFolder(runsFolder(), `${stampOf(now)}-${model}`) : makeFolder(out);
-    return { ...runFolder(dir), isNew: true, isMade };
+    return { ...runFolder(dir), isNewRun: true, isNewFolder };
   } catch (cause) {
     if (cause instanceof LockstepError) throw cause;
     throw cannotCreate(out ?? runsFolder(), folderFault(out ?? runsFolder(), cause), cause);
@@ -140,9 +140,9 @@ export function removeTemporaries({ dir, checkpoints, charts }: RunFolder): void
  *   run in a new folder
  */
 export async function holdRunFolder(folder: RunFolder, log: (line: string) => void): Promise<Lease> {
-  const { dir, isNew, config } = folder;
+  const { dir, isNewRun, config } = folder;
   const lease = await acquireLease(leaseFile(dir), dir, log);
-  if (!isNew || !existsSync(config)) return lease;
+  if (!isNewRun || !existsSync(config)) return lease;
   lease.release();
   throw runExists(dir);
 }
@@ -151,11 +151,11 @@ export async function holdRunFolder(folder: RunFolder, log: (line: string) => vo
  * Gives back the lease of a run's folder. Where no run has begun, what was written there is taken away, and the folder
  * too if it was made for the run and is empty.
  */
-export function releaseRunFolder({ dir, isNew, isMade, config, eventLog }: RunFolder, lease: Lease): void {
-  const neverStarted = isNew && !existsSync(config) && holdsLease(lease);
+export function releaseRunFolder({ dir, isNewRun, isNewFolder, config, eventLog }: RunFolder, lease: Lease): void {
+  const neverStarted = isNewRun && !existsSync(config) && holdsLease(lease);
   if (neverStarted) removeIfPossible(eventLog);
   lease.release();
-  if (neverStarted && isMade) ignoreFileErrors(() => rmdirSync(dir));
+  if (neverStarted && isNewFolder) ignoreFileErrors(() => rmdirSync(dir));
 }
 
 /** Whether no other process may have begun a run in the folder. */
@@ -213,8 +213,8 @@ export function writeJson(path: string, value: unknown): void {
 function runFolder(dir: string): RunFolder {
   return {
     dir,
-    isNew: false,
-    isMade: false,
+    isNewRun: false,
+    isNewFolder: false,
     config: join(dir, "config.json"),
     metrics: join(dir, "metrics.jsonl"),
     checkpoints: join(dir, "checkpoints"),

@@ -13,7 +13,7 @@ export {
   sharesOf,
 } from "./run-snapshot.ts";
 export type { StepHistory } from "./step-history.ts";
-export { partsOf, type Straggler, stragglerOf, WAIT, type WorkerParts } from "./straggler.ts";
+export { type Straggler, stragglerOf, WAIT, type WorkerParts, workerParts } from "./straggler.ts";
 export {
   EVENT_KINDS,
   type EventKind,

@@ -177,8 +177,8 @@ export class LiveRun {
     const { phase } = this.#now;
     const name = PHASES[kind];
     if (name !== undefined && name !== phase?.name) this.#now.phase = { name, sinceMs: Date.parse(at) };
-    const goesOn = kind === "begun" || kind === "resumed";
-    if (goesOn && (phase?.name === "gathering" || phase?.name === "over")) this.#now.phase = undefined;
+    const hasStarted = kind === "begun" || kind === "resumed";
+    if (hasStarted && (phase?.name === "gathering" || phase?.name === "over")) this.#now.phase = undefined;
   }
 
   #eventOf(worker: LiveWorker, { kind, text, device = worker.device, backend = worker.backend }: RunEvent): void {

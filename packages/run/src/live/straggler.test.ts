@@ -2,7 +2,7 @@
 import { defined } from "@lockstep/testing";
 import { expect, test } from "vitest";
 import { share, stepRow } from "../testing/step-row.ts";
-import { partsOf, stragglerOf } from "./straggler.ts";
+import { stragglerOf, workerParts } from "./straggler.ts";
 
 const team = (backward: number[]) => {
   const workers = backward.map((ms, i) => share(`worker-${i}`, 4, { forward: 50, backward: ms, wait: 1 }));
@@ -22,7 +22,7 @@ test("no worker is a straggler if all are alike, or if there is only one", () =>
 });
 
 test("the parts of a worker are means over steps", () => {
-  expect(partsOf([team([100, 200]), team([300, 200])])).toEqual([
+  expect(workerParts([team([100, 200]), team([300, 200])])).toEqual([
     { name: "worker-0", ms: { forward: 50, backward: 200, wait: 1 } },
     { name: "worker-1", ms: { forward: 50, backward: 200, wait: 1 } },
   ]);

@@ -27,7 +27,7 @@ export const WAIT = "wait";
 const MIN_FRACTION = 0.05;
 
 /** Returns the means of each worker, over the steps that it took part in. */
-export function partsOf(steps: readonly StepRow[]): WorkerParts[] {
+export function workerParts(steps: readonly StepRow[]): WorkerParts[] {
   const all = new Map<string, { steps: number; ms: Record<string, number> }>();
   for (const { name, ms } of steps.flatMap(sharesOf)) {
     const sums = all.get(name) ?? { steps: 0, ms: {} };
@@ -43,7 +43,7 @@ export function partsOf(steps: readonly StepRow[]): WorkerParts[] {
 
 /** Returns the worker that the others wait for; undefined if their wait is negligible. */
 export function stragglerOf(steps: readonly StepRow[]): Straggler | undefined {
-  const workers = partsOf(steps);
+  const workers = workerParts(steps);
   const stepMs = mean(steps.map(({ ms }) => ms.step));
   const [slowest, ...others] = workers.sort((a, b) => busyMs(b) - busyMs(a));
   if (slowest === undefined || others.length === 0) return undefined;

@@ -48,7 +48,7 @@ export function traceOf(rows: readonly StepRow[]): Trace {
       if (!threads.includes(name)) threads.push(name);
       const { samples, bytesUp, bytesDown, io } = share;
       const args = { step, samples, bytesUp, bytesDown, io };
-      events.push(...inOrder(threads.indexOf(name), span, partsOf(share, stepMs), args));
+      events.push(...inOrder(threads.indexOf(name), span, segmentsOf(share, stepMs), args));
     }
     startMs = span.endMs;
   }
@@ -57,7 +57,7 @@ export function traceOf(rows: readonly StepRow[]): Trace {
 }
 
 /** A worker's step: it waits, computes up to `doneMs` and waits again. Without that time it computes first. */
-function partsOf({ ms, doneMs }: Pick<WorkerShare, "ms" | "doneMs">, stepMs: number): [string, number][] {
+function segmentsOf({ ms, doneMs }: Pick<WorkerShare, "ms" | "doneMs">, stepMs: number): [string, number][] {
   const busy = PARTS.flatMap((part): [string, number][] => (ms[part] === undefined ? [] : [[part, ms[part]]]));
   const busyMs = sum(busy.map(([, partMs]) => partMs));
   const beforeMs = Math.max(0, (doneMs ?? busyMs) - busyMs);

@@ -7,8 +7,8 @@ import type { Progress } from "../live/updates.ts";
 export type LogFormat = "text" | "json";
 
 /** Returns the value of `--log` on a command line that is not parsed yet, or that cannot be. */
-export function logFormatOf(words: readonly string[]): LogFormat {
-  return /--log[= ]json/.test(words.join(" ")) ? "json" : "text";
+export function logFormatOf(args: readonly string[]): LogFormat {
+  return /--log[= ]json/.test(args.join(" ")) ? "json" : "text";
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Checks whom a server admits, without sockets: unknown hosts, other sites' pages, wrong tokens, full servers. */
 import { expect, test } from "vitest";
-import { type AdmissionOptions, type AdmissionRequest, admit } from "./admission.ts";
+import { type AdmissionRequest, type AdmissionRules, admit } from "./admission.ts";
 import { AuthRateLimit } from "./auth-rate-limit.ts";
 import { type KnownHostsOptions, knownHosts } from "./known-hosts.ts";
 
@@ -14,7 +14,7 @@ const JOIN: AdmissionRequest = {
   token: undefined,
 };
 
-interface Circumstances extends Omit<AdmissionOptions, "hosts"> {
+interface Circumstances extends Omit<AdmissionRules, "hosts"> {
   nowMs: number;
   sessions: number;
   rateLimit: AuthRateLimit;

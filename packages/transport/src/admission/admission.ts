@@ -23,7 +23,7 @@ export interface AdmissionState {
 }
 
 /** The rules by which a server accepts requests. */
-export interface AdmissionOptions {
+export interface AdmissionRules {
   /** The token that `join` and `read` requests need, if any. */
   token: string | undefined;
   /** The host names of the coordinator, from `knownHosts`. */
@@ -42,7 +42,7 @@ export interface Refusal {
 }
 
 /** The decision on a request. */
-export type Admission = { verdict: "accept" } | Refusal;
+export type AdmissionVerdict = { verdict: "accept" } | Refusal;
 
 /**
  * Decides on one request. The caller counts each refusal with status 401 in `state.rateLimit`.
@@ -54,8 +54,8 @@ export function admit(
   nowMs: number,
   { sessions, rateLimit }: AdmissionState,
   { kind, address, host, origin, token }: AdmissionRequest,
-  options: AdmissionOptions,
-): Admission {
+  options: AdmissionRules,
+): AdmissionVerdict {
   const { secure, refusedJoinsPerMinute, maxWorkers } = options;
   if (!isKnownHost(options.hosts, host, secure)) {
     const remedy = "Use its address; a coordinator accepts further names with --allow-host";

@@ -2,7 +2,7 @@
 import type { IncomingMessage } from "node:http";
 import { assertToken, bearerToken } from "../credentials/token.ts";
 import { DEFAULT_LIMITS, type ListenOptions } from "../server-options.ts";
-import { type Admission, type AdmissionRequest, admit } from "./admission.ts";
+import { type AdmissionRequest, type AdmissionVerdict, admit } from "./admission.ts";
 import { AuthRateLimit } from "./auth-rate-limit.ts";
 import { knownHosts, thisMachine } from "./known-hosts.ts";
 import { remoteEndpointOf } from "./pending-connections.ts";
@@ -30,7 +30,7 @@ export class RequestAdmission {
     kind: AdmissionRequest["kind"],
     request: IncomingMessage,
     { port, sessions }: { port: number; sessions: number },
-  ): Admission {
+  ): AdmissionVerdict {
     const { token, tls, maxWorkers = DEFAULT_LIMITS.maxWorkers, onRefused } = this.#options;
     const { host, origin } = request.headers;
     const { address } = remoteEndpointOf(request.socket);

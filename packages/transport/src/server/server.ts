@@ -2,7 +2,7 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
-import type { Admission, AdmissionRequest } from "../admission/admission.ts";
+import type { AdmissionRequest, AdmissionVerdict } from "../admission/admission.ts";
 import { MAX_PENDING, remoteEndpointOf, ServerConnections } from "../admission/pending-connections.ts";
 import { RequestAdmission } from "../admission/request-admission.ts";
 import { DEFAULT_LIMITS, type ServerOptions } from "../server-options.ts";
@@ -85,7 +85,7 @@ export class TransportServer {
     this.#options.onSocket(socket, { address: remoteEndpointOf(connection).address, onData });
   }
 
-  #decide(kind: AdmissionRequest["kind"], request: IncomingMessage): Admission {
+  #decide(kind: AdmissionRequest["kind"], request: IncomingMessage): AdmissionVerdict {
     return this.#admission.decide(kind, request, { port: this.port, sessions: this.#webSockets.clients.size });
   }
 
