@@ -124,6 +124,6 @@ test(`a coordinator whose disk is read-only from the start does not start, and r
 }) => {
   disk.setWritable(false);
   const { status, stdout, stderr } = await runToEnd(["coordinator", ...tiny, "--out", join(disk.dir, "other")]);
-  expect(stderr).toMatch(/^ERR_NOT_WRITABLE: Cannot .* \(EROFS.*\).* --out\.\n$/);
+  expect(stderr).toMatch(/^ERR_NOT_WRITABLE: Cannot .* is on a read-only file system\. .* --out\.\n$/);
   expect([status, stdout]).toEqual([1, ""]);
 });

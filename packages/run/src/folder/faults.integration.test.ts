@@ -94,7 +94,12 @@ test("a disk that becomes unwritable ends the run, which can be resumed later", 
   await expect(outcome()).rejects.toThrow(notWritable);
   expect(() => lease.release()).not.toThrow();
   await expect(holdRunFolder(faulty.folder, log)).rejects.toThrow(notWritable);
-  expect(() => createRunFolder(join(disk.dir, "other"), "m", new Date())).toThrow(notWritable);
+  expect(() => createRunFolder(join(disk.dir, "other"), "m", new Date())).toThrow(
+    expect.objectContaining({
+      code: "ERR_NOT_WRITABLE",
+      message: `Cannot create the run's folder ${join(disk.dir, "other")}: ${disk.dir} is on a read-only file system. Choose another with --out.`,
+    }),
+  );
   disk.setWritable(true);
   await assertResumes(faulty.folder, folder);
 });
