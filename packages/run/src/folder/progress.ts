@@ -10,9 +10,9 @@ export const progressSchema = z.strictObject({
   lossSum: z.number(),
   correct: z.int(),
   samples: z.int(),
-  /** Updates made when an epoch was last ended with its validation. */
+  /** Number of updates made when the last epoch ended and was validated. */
   endedSteps: z.int(),
-  /** The best validation so far: the updates made by then, and its accuracy as a fraction. */
+  /** The best validation so far: the number of updates before it, and its accuracy as a fraction. */
   best: z.strictObject({ step: z.int(), accuracy: z.number() }).optional(),
 });
 
@@ -27,7 +27,7 @@ const NO_SUMS = { lossSum: 0, correct: 0, samples: 0 };
 /** The progress of a run that has made no update. */
 export const START: CheckpointProgress = { ...NO_SUMS, endedSteps: 0 };
 
-/** Returns the progress after one more row. It depends on the row alone, so that rows read back give the same. */
+/** Returns the progress after one more row. Rows that are read back from the file give the same progress. */
 export function advance(progress: CheckpointProgress, row: MetricsRow, { stepsPerEpoch }: Epochs): CheckpointProgress {
   const { lossSum, correct, samples } = progress;
   switch (row.type) {
@@ -61,11 +61,11 @@ export function survivesResume(
 }
 
 /**
- * Returns the progress after `step` updates from the rows of metrics.jsonl, to continue from a state that no checkpoint
- * holds but the workers do.
+ * Computes the progress after `step` updates from the rows of metrics.jsonl. A run needs it to continue from a state
+ * that the workers hold, but no checkpoint.
  *
- * @param saved the validation of the checkpoint that is kept as the best. A better one whose checkpoint was not written
- *   any more does not count, for its weights are gone; but for one after `step` itself.
+ * @param saved the validation of the best checkpoint on disk. A better validation without a checkpoint does not count,
+ *   since its weights are gone, unless it took place after exactly `step` updates.
  * @throws LockstepError ERR_METRICS if the row of a step is missing
  */
 export function progressAt(

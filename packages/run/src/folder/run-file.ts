@@ -1,5 +1,7 @@
-/** `config.json`: the configuration of a run as its options say it, under `machine` what computed it, and under
- * `derived` what followed. */
+/**
+ * `config.json`: the options of a run, the options of its machine under `machine`, and under `derived` the properties
+ * that follow from the options, the model and the data.
+ */
 import { randomUUID } from "node:crypto";
 import {
   type ExplicitOptions,
@@ -16,34 +18,34 @@ import { deviceGroupSchema } from "../devices.ts";
 const count = z.int().nonnegative();
 const runIdSchema = z.uuid().brand<"RunId">();
 const derivedSchema = z.strictObject({
-  /** Which run it is, wherever its folder lies. Folders of earlier versions have none until they are resumed. */
+  /** Identifies the run even if its folder is moved. Folders of earlier versions have none until they are resumed. */
   runId: runIdSchema.optional(),
   /** Version of Lockstep that made the run. */
   lockstep: z.string(),
   /** Version of its arithmetic; folders of earlier versions have none. */
   arithmetic: count.optional(),
-  /** Devices that computed it last. A resume on the same ones gives the same bits. Earlier versions saved none. */
+  /** Devices that last computed the run; a resume on equal devices gives the same bits. Earlier versions saved none. */
   devices: z.array(deviceGroupSchema).optional(),
-  /** Names files: `<modelName>.safetensors`. */
+  /** Used in file names, such as `<modelName>.safetensors`. */
   modelName: z.string(),
   parameters: count,
-  /** The layers, if the model is a spec: a resume must find the same. */
+  /** The model's spec, if it has one; a resume must find an equal one. */
   spec: z.unknown().optional(),
-  /** Digest of its layers, however it is made; folders of earlier versions have none. A resume must find the same. */
+  /** Digest of the model's layers; a resume must find the same. Folders of earlier versions have none. */
   topologyDigest: z.string().optional(),
-  /** [height, width, channels] */
+  /** [height, width, channels]. */
   inputShape: z.tuple([count, count, count]),
   numClasses: count,
   /** Names of the labels. */
   classes: z.array(z.string()),
-  /** Per channel, of pixels scaled to [0, 1]. */
+  /** Mean and standard deviation of each channel, for pixels scaled to [0, 1]. */
   mean: z.array(z.number()),
   std: z.array(z.number()),
   trainSamples: count,
   validationSamples: count,
   testSamples: count,
   stepsPerEpoch: count,
-  /** Updates of the whole run. */
+  /** Number of updates of the whole run. */
   steps: count,
 });
 
@@ -54,15 +56,17 @@ export type Derived = z.infer<typeof derivedSchema>;
 /** The content of config.json. */
 export type RunFile = RunConfig & { machine: MachineOptions; derived: Derived };
 
-/** For a run whose folder is made now; a resume keeps the id that it finds. */
+/** Returns a random id for a new run; a resumed run keeps its id. */
 export function newRunId(): RunId {
   return runIdSchema.parse(randomUUID());
 }
 
 /**
- * What config.json holds, checked.
+ * Validates the content of config.json.
  *
- * @throws LockstepError ERR_RUN_FILE that names the file and the field
+ * @param value the parsed JSON
+ * @param path named in the error
+ * @throws LockstepError ERR_RUN_FILE, which names the file and the field
  */
 export function parseRunFile(value: unknown, path: string): RunFile {
   try {

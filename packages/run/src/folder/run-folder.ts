@@ -1,4 +1,4 @@
-/** The folder of a run: which file is where. */
+/** The folder of a run: the paths of its files, and the lease that lets one process at a time write to it. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { invocationFolder, shellWord } from "@lockstep/config";
@@ -20,9 +20,9 @@ import { acquireLease, assertNoHolder, type Lease, LeaseWatch, realEnvironment }
 /** The paths of the files in a run's folder. */
 export interface RunFolder {
   dir: string;
-  /** Whether this process chose it for a run that is still to begin. */
+  /** Whether this process created the folder, or accepted an existing one, for a new run. */
   isNewRun: boolean;
-  /** Whether the folder itself was not there before. */
+  /** Whether this process created the folder itself. */
   isNewFolder: boolean;
   config: string;
   metrics: string;
@@ -30,7 +30,7 @@ export interface RunFolder {
   checkpoints: string;
   /** Folder of `model.json` and its weights, for `tf.loadLayersModel`. */
   tfjs: string;
-  /** Folder of loss, accuracy and confusion, each as .svg and .png. */
+  /** Folder of the charts of loss, accuracy and confusion, each as .svg and .png. */
   charts: string;
   report: string;
   /** Trace of the last steps, for Perfetto. */
@@ -47,8 +47,8 @@ export interface RunFolder {
  * Makes the folder of a new run.
  *
  * @param model a name that can be part of a folder's name
- * @param out what --out says; without it, `runs/<date>-<time>-<model>`, with -2, -3, … when that is taken
- * @throws LockstepError ERR_RUN_EXISTS if `out` holds a run, ERR_NOT_WRITABLE if it can't be made
+ * @param out the value of --out. @default `runs/<date>-<time>-<model>`, followed by -2, -3, … if that folder exists
+ * @throws LockstepError ERR_RUN_EXISTS if `out` holds a run, ERR_NOT_WRITABLE if the folder cannot be created
  */
 export function createRunFolder(out: string | undefined, model: string, now: Date): RunFolder {
   try {
@@ -62,7 +62,7 @@ export function createRunFolder(out: string | undefined, model: string, now: Dat
 }
 
 /**
- * Finds out early whether the folder of a new run can be made. Leaves nothing.
+ * Throws early if the folder of a new run cannot be created. Writes nothing that remains.
  *
  * @throws LockstepError ERR_RUN_EXISTS, ERR_RUN_BUSY or ERR_NOT_WRITABLE, as `createRunFolder` would later
  */
@@ -79,9 +79,10 @@ function cannotCreate(dir: string, reason: string, cause?: unknown): LockstepErr
 }
 
 /**
- * The folder of a run that exists, for --resume and --run, and what its config.json holds, unchecked.
+ * Opens the folder of an existing run, for --resume and --run.
  *
- * @throws LockstepError ERR_NO_RUN, or ERR_RUN_FILE if config.json cannot be read or is damaged
+ * @returns the folder, and the content of its config.json, which is parsed but not validated
+ * @throws LockstepError ERR_NO_RUN if the folder has no config.json, ERR_RUN_FILE if that cannot be read or is damaged
  */
 export function openRunFolder(dir: string): { folder: RunFolder; config: unknown } {
   const folder = runFolder(dir);
@@ -115,7 +116,7 @@ function suggestion(dir: string): string {
     : `Give the folder of one run, such as ${meant}.`;
 }
 
-/** Takes away what stands for the end of a run, when the run goes on past it. */
+/** Deletes the results of a finished run, before the run continues with more steps. */
 export function removeResults(folder: RunFolder, modelName: string): void {
   for (const path of [folder.weights(modelName), folder.report, folder.tfjs, folder.charts, folder.trace]) {
     rmSync(path, { recursive: true, force: true });
@@ -123,8 +124,8 @@ export function removeResults(folder: RunFolder, modelName: string): void {
 }
 
 /**
- * Removes the temporary files that a killed process has left; files of the user stay, whatever their names end with. Only
- * the holder of the lease may call it.
+ * Removes the temporary files that a killed process has left. Files of the user stay, whatever their names. Only the
+ * holder of the lease may call this.
  */
 export function removeTemporaries({ dir, checkpoints, charts }: RunFolder): void {
   for (const folder of [dir, checkpoints, charts].filter((path) => existsSync(path))) {
@@ -133,11 +134,11 @@ export function removeTemporaries({ dir, checkpoints, charts }: RunFolder): void
 }
 
 /**
- * Keeps other processes from writing to a run's folder while this one does. Where only time can tell whether another
- * process is alive, it says so in a line and waits.
+ * Acquires the lease of a run's folder, which keeps other processes from writing to it. If it is unclear whether the
+ * previous holder is alive, logs a line and waits until that is known.
  *
- * @throws LockstepError ERR_RUN_BUSY if another process writes to the folder, ERR_RUN_EXISTS if one was quicker to begin a
- *   run in a new folder
+ * @throws LockstepError ERR_RUN_BUSY if another process holds the lease, ERR_RUN_EXISTS if another process has
+ *   meanwhile started a run in the new folder
  */
 export async function holdRunFolder(folder: RunFolder, log: (line: string) => void): Promise<Lease> {
   const { dir, isNewRun, config } = folder;
@@ -148,8 +149,8 @@ export async function holdRunFolder(folder: RunFolder, log: (line: string) => vo
 }
 
 /**
- * Gives back the lease of a run's folder. Where no run has begun, what was written there is taken away, and the folder
- * too if it was made for the run and is empty.
+ * Releases the lease of a run's folder. If the run never started, also deletes its event log, and the folder if this
+ * process created it and it is empty.
  */
 export function releaseRunFolder({ dir, isNewRun, isNewFolder, config, eventLog }: RunFolder, lease: Lease): void {
   const neverStarted = isNewRun && !existsSync(config) && holdsLease(lease);
@@ -158,7 +159,9 @@ export function releaseRunFolder({ dir, isNewRun, isNewFolder, config, eventLog 
   if (neverStarted && isNewFolder) ignoreFileErrors(() => rmdirSync(dir));
 }
 
-/** Whether no other process may have begun a run in the folder. */
+/**
+ * Returns whether this process still holds the lease, so that no other process can have started a run in the folder.
+ */
 function holdsLease(lease: Lease): boolean {
   try {
     lease.assertHeld();
@@ -169,7 +172,7 @@ function holdsLease(lease: Lease): boolean {
   }
 }
 
-/** Observes a run's folder. The function that it returns tells whether a process may be writing there. */
+/** Watches a run's folder. Returns a function that returns whether a process may be writing to the folder. */
 export function watchRunFolder({ dir }: RunFolder): () => boolean {
   const watch = new LeaseWatch(leaseFile(dir), realEnvironment());
   return () => {
@@ -177,7 +180,7 @@ export function watchRunFolder({ dir }: RunFolder): () => boolean {
       return watch.observe().state !== "free";
     } catch (error) {
       if (!isSystemError(error)) throw error;
-      return true; // a lease that cannot be read does not tell that nobody writes
+      return true; // an unreadable lease does not prove that the folder is free
     }
   };
 }
@@ -185,10 +188,10 @@ export function watchRunFolder({ dir }: RunFolder): () => boolean {
 const leaseFile = (dir: string) => join(dir, "run.pid");
 
 /**
- * Finds out early whether `--out` can be a new run's folder.
+ * Throws early if `--out` cannot be the folder of a new run.
  *
- * @throws LockstepError ERR_RUN_EXISTS, ERR_RUN_BUSY if a process is known to write there, or ERR_NOT_WRITABLE if a file
- *   is there
+ * @throws LockstepError ERR_RUN_EXISTS if it holds a run, ERR_RUN_BUSY if a process is writing to that run,
+ *   ERR_NOT_WRITABLE if it is a file
  */
 export function assertNoRun(out: string): void {
   if (pathKind(out) === "file") {
@@ -205,7 +208,7 @@ function runExists(out: string): LockstepError {
   return new LockstepError("ERR_RUN_EXISTS", `${text}, or choose another --out.`);
 }
 
-/** Writes a value as JSON for people: indented, and whole or not at all. */
+/** Writes a value as indented JSON, atomically. */
 export function writeJson(path: string, value: unknown): void {
   writeSmallFile(path, `${JSON.stringify(value, undefined, 2)}\n`);
 }
@@ -234,10 +237,10 @@ function makeFolder(out: string): string {
   return out;
 }
 
-/** Named so that the user can paste it, wherever the command was typed. */
+/** Returns the folder of all runs, as a path that is valid where the user typed the command. */
 const runsFolder = () => (invocationFolder() === undefined ? "runs" : resolve("runs"));
 
-/** Two runs that start at once get two folders, since only one of them can make each. */
+/** Creates the first folder whose name is free. Concurrent runs get different folders, since `mkdirSync` is atomic. */
 function makeNewFolder(runs: string, name: string): string {
   makeFolders(runs);
   for (let number = 1; ; number++) {
@@ -251,7 +254,7 @@ function makeNewFolder(runs: string, name: string): string {
   }
 }
 
-/** The local time as `2026-11-23-1930`. */
+/** Returns the local time as `2026-11-23-1930`. */
 function stampOf(time: Date): string {
   const [month, day, hour, minute] = [time.getMonth() + 1, time.getDate(), time.getHours(), time.getMinutes()].map(
     (value) => String(value).padStart(2, "0"),

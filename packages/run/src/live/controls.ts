@@ -1,4 +1,4 @@
-/** Commands from the dashboard. The run executes them between two tasks, where a stop is safe too. */
+/** Commands from the dashboard. The run executes them between two tasks, where it can also stop safely. */
 import { EventEmitter, once } from "node:events";
 import { LockstepError } from "@lockstep/errors";
 import { z } from "zod";
@@ -16,7 +16,7 @@ const commandSchema = z.discriminatedUnion("do", [
 /** A command that the run's page can send. */
 export type Command = z.infer<typeof commandSchema>;
 
-/** @throws LockstepError ERR_COMMAND */
+/** Parses a command. @throws LockstepError ERR_COMMAND if the text is not one */
 export function parseCommand(text: string): Command {
   try {
     return commandSchema.parse(JSON.parse(text));
@@ -26,7 +26,7 @@ export function parseCommand(text: string): Command {
   }
 }
 
-/** The requester in messages. Nothing more is known, since everyone who may send commands has the same token. */
+/** Names the requester in messages. All senders of commands share one token, so they cannot be told apart. */
 const REASON = "requested from the dashboard";
 
 /** Queues commands until the run executes them between two tasks. */
@@ -40,13 +40,13 @@ export class Controls {
   readonly #stop = new AbortController();
   readonly #received = new EventEmitter<{ command: [] }>();
 
-  /** @param logEvent hears of each command that is obeyed. @default the page's events alone */
+  /** @param logEvent logs each command that is executed. @default it only adds the event to `live` */
   constructor(live: LiveRun, logEvent: LogEvent = live.event.bind(live)) {
     this.#live = live;
     this.#logEvent = logEvent;
   }
 
-  /** Accepts a command. @throws LockstepError ERR_COMMAND if it is not possible now */
+  /** Queues a command. @throws LockstepError ERR_COMMAND if it is not possible now */
   handle(command: Command): void {
     const now = this.#live.snapshot();
     if (isOver(now)) throw new LockstepError("ERR_COMMAND", "The run is over.");
@@ -82,7 +82,7 @@ export class Controls {
     return this.#stop.signal;
   }
 
-  /** Saves a requested checkpoint, and waits while the run is paused. Called between two tasks. */
+  /** Saves requested checkpoints, and waits while the run is paused. The run calls it between two tasks. */
   async attend(
     team: Pick<Team, "pause" | "resume">,
     checkpoint: () => Promise<void>,

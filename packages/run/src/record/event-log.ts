@@ -1,4 +1,4 @@
-/** `events.jsonl`: what happened in a run, an event or a phase a line, so that it can be told when the run is over. */
+/** `events.jsonl`: the events and phases of a run, one per line, for use after the run has ended. */
 import { existsSync, readFileSync } from "node:fs";
 import { LockstepError } from "@lockstep/errors";
 import { appendLine } from "@lockstep/files";
@@ -39,15 +39,15 @@ const lineSchema = z.union([
   ),
 ]);
 
-/** Reads all events of a file, without the phases: those are of the process that wrote them. */
+/** Reads all events of a file. Skips the phases, which describe the process that wrote them. */
 export function readEvents(path: string): RunEvent[] {
   const updates = existsSync(path) ? parseEventLog(readFileSync(path, "utf8")) : [];
   return updates.flatMap((update) => (update.type === "event" ? update.event : []));
 }
 
 /**
- * Parses lines of the file. One that is neither event nor phase, as a kill or a later version may leave one, is left out:
- * no result depends on it.
+ * Parses lines of the file. Skips lines that are neither an event nor a phase: a killed process or a later version may
+ * have written them, and no result depends on them.
  */
 export function parseEventLog(text: string): LoggedUpdate[] {
   return text.split("\n").flatMap((line) => {
@@ -57,8 +57,11 @@ export function parseEventLog(text: string): LoggedUpdate[] {
 }
 
 /**
- * Tells `live` of the events in the file, and from then on writes there each one that it hears of, and each change of the
- * phase, for as long as this process holds the lease of the folder, if there is one.
+ * Adds the events in the file to `live`, then appends to the file each new event of `live` and each change of its
+ * phase.
+ *
+ * @param lease the lease of the run's folder; nothing is appended once this process has lost it. @default no lease is
+ *   checked
  */
 export function recordEvents(live: LiveRun, path: string, lease?: Pick<Lease, "assertHeld">): void {
   for (const event of readEvents(path)) live.apply({ type: "event", event });
@@ -75,7 +78,7 @@ function append(path: string, line: object, lease?: Pick<Lease, "assertHeld">): 
     lease?.assertHeld();
     appendLine(path, JSON.stringify(line));
   } catch (error) {
-    // A full disk and a lost lease end the run where the next row is written, with the reason.
+    // After a full disk or a lost lease, writing the next row of metrics ends the run with this error.
     if (!(error instanceof LockstepError)) throw error;
   }
 }

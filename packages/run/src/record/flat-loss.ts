@@ -1,14 +1,14 @@
-/** Notices a loss that does not move at the beginning of a run, which looks like a fault and is none. */
+/** Detects a loss that does not change at the start of a run. This is normal for deep nets, but looks like a fault. */
 import type { RunConfig } from "@lockstep/config";
 import { mean } from "../statistics.ts";
 
-/** Steps from the start of a run after which its loss is judged. */
+/** Number of first steps whose losses are tested. */
 const STEPS = 100;
-/** No step's loss is farther from the mean than this share of it. A net that learns varies more from batch to batch. */
+/** Maximum distance of a step's loss from the mean, as a fraction of it. The loss of a net that learns varies more. */
 const LARGEST_DISTANCE = 0.03;
-/** The means of the first and of the second half differ by no more than this share. */
+/** Maximum difference between the means of the first and the second half, as a fraction of the mean. */
 const LARGEST_DRIFT = 0.005;
-/** Guessing between two classes costs ln 2 = 0.69; a smaller loss means that the net has learned. */
+/** Minimum mean loss. Guessing between two classes gives ln 2 = 0.69, so a net with a smaller loss has learned. */
 const SMALLEST_LOSS = 0.5;
 
 /** Detects a loss that does not change during the first steps of a run. */
@@ -16,9 +16,9 @@ export class FlatLoss {
   readonly #losses: number[] = [];
 
   /**
-   * Takes the loss of each step of a run, in order and from step 0 on.
+   * Adds the loss of a step. Steps must come in order, from step 0.
    *
-   * @returns the mean loss, once, at the step where it turns out that the loss has not moved
+   * @returns the mean loss if this is step STEPS - 1 and the loss has not changed; otherwise undefined
    */
   add(step: number, loss: number): number | undefined {
     if (step !== this.#losses.length || step >= STEPS) return undefined;
@@ -36,7 +36,7 @@ function flatMean(losses: readonly number[]): number | undefined {
   return isFlat && middle > SMALLEST_LOSS ? middle : undefined;
 }
 
-/** Returns the line about a loss that has not moved, with the remedy. */
+/** Returns the line about a loss that has not changed, with the remedy. */
 export function flatLossLine({ init, initFrom }: Pick<RunConfig, "init" | "initFrom">, loss: number): string {
   const what = `The loss has stayed at ${loss.toFixed(3)}, the loss of random guessing, for ${STEPS} steps.`;
   if (init === "he" || initFrom !== undefined) return `${what} If it stays there, try another --lr.`;

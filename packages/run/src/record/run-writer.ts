@@ -1,4 +1,7 @@
-/** Writes down what a run does, as it does it: rows, lines, events, checkpoints; at the end weights and charts. */
+/**
+ * Writes the results of a run while it runs: rows of metrics, terminal lines, events and checkpoints; at the end the
+ * final weights and the charts.
+ */
 
 import type { RunConfig } from "@lockstep/config";
 import { at, LockstepError } from "@lockstep/errors";
@@ -30,24 +33,24 @@ export interface RunWriterOptions {
   /** Names of the labels. */
   classes: readonly string[];
   display: Display;
-  /** Receives every update that is written. @default none */
+  /** Receives an update for everything that is written. @default none */
   live?: LiveRun | undefined;
   startedAt: Date;
   /** The point from which a resumed run continues. */
   resumePoint?: ResumePoint | undefined;
   nowMs?: () => number;
-  /** Draws the charts when the run ends. @default drawCharts of ./charts */
+  /** Draws the charts at the end of the run. @default `drawCharts` of ./charts */
   drawCharts?: (folder: RunFolder, report: Report | undefined) => Promise<void>;
-  /** Lease of the folder; nothing is written once another process holds it. @default no lease is checked */
+  /** Lease of the folder. Nothing is written after another process has acquired it. @default no lease is checked */
   lease?: Pick<Lease, "assertHeld"> | undefined;
 }
 
-/** Steps over which images/s are measured. */
+/** Number of steps over which images/s is averaged. */
 const SPEED_STEPS = 20;
 
 /** Writes the results of a run to its folder, and shows them on its display. */
 export class RunWriter {
-  /** Updates made at the last checkpoint, which may be under way; undefined if there is none. */
+  /** Number of updates at the last checkpoint, which may still be in progress; undefined if there is none. */
   checkpointStep: number | undefined;
   /** Whether a checkpoint is due because its source disconnected before the last one arrived. */
   isCheckpointDue = false;
@@ -57,13 +60,13 @@ export class RunWriter {
   readonly #events: AppendEvents;
   readonly #nowMs: () => number;
   #progress: CheckpointProgress;
-  /** Settles when no checkpoint is under way any more; never rejects. */
+  /** Resolves when no checkpoint is in progress; never rejects. */
   #writing: Promise<void> = Promise.resolve();
-  /** Why a checkpoint could not be written, until it has been thrown. */
+  /** The error of a failed checkpoint, until it is thrown. */
   #failure: unknown;
   #validation: Evaluation | undefined;
   readonly #flatLoss = new FlatLoss();
-  /** When recent steps ended, and how many samples had been seen by then. */
+  /** The end times of the last steps, and the total number of samples at each. */
   #recent: { atMs: number; samples: number }[] = [];
 
   constructor(options: RunWriterOptions) {
@@ -129,10 +132,11 @@ export class RunWriter {
   }
 
   /**
-   * Begins a checkpoint of the run as it is now; one after the other they are written beside what follows. If one fails,
-   * the next call that writes throws its error.
+   * Starts to save a checkpoint of the current state. Checkpoints are written one after another, in the background. If
+   * one fails, the next call that writes throws its error.
    *
-   * @param step updates made; `epoch` is that of the last one, from 0
+   * @param epoch the epoch of the last update, counted from 0
+   * @param step the number of updates made
    */
   checkpoint(epoch: number, step: number, state: StateCapture): void {
     this.#assertNoFailure();
@@ -142,13 +146,15 @@ export class RunWriter {
     this.#writing = this.#save(head, state, this.#writing);
   }
 
-  /** Resolves when every checkpoint is on the disk; throws the error of one that could not be written. */
+  /** Waits until every checkpoint is on disk. Rejects with the error of a checkpoint that could not be written. */
   async written(): Promise<void> {
     await this.#writing;
     this.#assertNoFailure();
   }
 
-  /** Waits for the checkpoint under way when `reason` has ended the run; an error of its own is told in a line. */
+  /**
+   * Waits for the checkpoint in progress after `reason` has ended the run. Prints another error of its own as a line.
+   */
   async abandon(reason: unknown): Promise<void> {
     await this.written().catch((error: Error) => {
       if (error !== reason) this.#options.display.line(error.message, { level: "warn" });
@@ -156,8 +162,10 @@ export class RunWriter {
   }
 
   /**
-   * The newest checkpoint whose weights are known to give a finite loss, when step `failedStep` was the first whose
-   * loss is not finite: weights after s updates are what step s computes with. None may be under way.
+   * Returns the newest checkpoint whose weights are known to give a finite loss. Step s computes with the weights after
+   * s updates, so a checkpoint of fewer than `failedStep` updates qualifies. No checkpoint may be in progress.
+   *
+   * @param failedStep the first step whose loss is not finite
    */
   lastGoodCheckpoint(failedStep: number): string | undefined {
     return checkpointBefore(this.#options.folder.checkpoints, failedStep);

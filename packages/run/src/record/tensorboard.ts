@@ -1,13 +1,15 @@
-/** Writes a run for TensorBoard: the scalars of each row of metrics, and their time. */
+/** Writes an event file for TensorBoard: the scalars of each row of metrics, with their times. */
 import { type ScalarEvent, startEventFile } from "@lockstep/formats";
 import type { MetricsRow } from "../folder/metrics.ts";
 
-/** Adds the scalars of a row, so that TensorBoard shows them while the run goes on. */
+/** Appends the scalars of a row, which TensorBoard then shows while the run continues. */
 export type AppendEvents = (row: MetricsRow) => void;
 
 /**
- * Starts the event file of a run in `dir`, with `rows` in it: those that a resumed run keeps. It takes the place of
- * earlier ones there, so each step stands once. A row's time is `startedAt` plus the time that its steps took.
+ * Starts the event file of a run in `dir`. It replaces earlier event files there, so that no step appears twice.
+ *
+ * @param startedAt the time of step 0; the time of a row is `startedAt` plus the duration of all steps up to it
+ * @param rows the earlier rows that a resumed run keeps. @default none
  */
 export function startEvents(dir: string, startedAt: Date, rows: readonly MetricsRow[] = []): AppendEvents {
   const eventOf = eventsFrom(startedAt.getTime());
@@ -15,7 +17,7 @@ export function startEvents(dir: string, startedAt: Date, rows: readonly Metrics
   return (row) => append(eventOf(row));
 }
 
-/** Returns a function that must see all rows in their order, because it adds up the time of their steps. */
+/** Returns a function that expects all rows in order, because it adds up the durations of their steps. */
 function eventsFrom(startedAtMs: number): (row: MetricsRow) => ScalarEvent {
   let timeMs = startedAtMs;
   return (row) => {

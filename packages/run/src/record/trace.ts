@@ -1,6 +1,6 @@
 /**
- * Traces the time of a run's last steps for https://ui.perfetto.dev: a row for the coordinator, or for this machine,
- * and one for each worker, all on the clock of the first.
+ * Writes a trace of a run's last steps for https://ui.perfetto.dev. It has one row for the coordinator (or for this
+ * machine, if the run has one process), and one for each worker. All times are on the clock of the first row.
  *
  * Source: "Trace Event Format" (Chromium): complete events (X) and metadata (M), times in microseconds.
  */
@@ -11,10 +11,10 @@ import type { RunFolder } from "../folder/run-folder.ts";
 import { sum } from "../statistics.ts";
 import type { WorkerShare } from "../team.ts";
 
-/** Steps that a trace shows. */
+/** Number of steps that a trace shows. */
 const LAST_STEPS = 200;
 
-/** The parts of a step in the order of a worker's thread; parts that take turns (backward, read-back) become blocks. */
+/** The parts of a worker's step, in order. Parts that alternate (backward, read-back) are drawn as one block each. */
 const PARTS = ["apply", "data", "forward", "backward", "read-back"];
 
 type TraceEvent =
@@ -33,7 +33,7 @@ export function writeTrace(path: string, { metrics }: Pick<RunFolder, "metrics">
   writeSmallFile(path, `${JSON.stringify(traceOf(steps.slice(-LAST_STEPS)))}\n`);
 }
 
-/** One step begins where the one before ends: what lies between them, such as an evaluation, is left out. */
+/** Returns the trace of these steps. Each starts where the previous one ends; time between steps is left out. */
 export function traceOf(rows: readonly StepRow[]): Trace {
   const lead = rows.some(({ workers }) => workers !== undefined) ? "coordinator" : "this machine";
   const threads = [lead];
@@ -56,7 +56,10 @@ export function traceOf(rows: readonly StepRow[]): Trace {
   return { displayTimeUnit: "ms", traceEvents: [...names, ...events] };
 }
 
-/** A worker's step: it waits, computes up to `doneMs` and waits again. Without that time it computes first. */
+/**
+ * Returns the parts of a worker's step, with their milliseconds: it waits, computes until `doneMs`, and waits again.
+ * Without `doneMs`, it starts to compute at once.
+ */
 function segmentsOf({ ms, doneMs }: Pick<WorkerShare, "ms" | "doneMs">, stepMs: number): [string, number][] {
   const busy = PARTS.flatMap((part): [string, number][] => (ms[part] === undefined ? [] : [[part, ms[part]]]));
   const busyMs = sum(busy.map(([, partMs]) => partMs));
@@ -69,7 +72,7 @@ interface Span {
   endMs: number;
 }
 
-/** One part after the other, up to the end of the step: a worker may have begun before the step did. */
+/** Places parts one after another, and cuts them at the end of the step, since a worker may have started before it. */
 function inOrder(
   tid: number,
   step: Span,
@@ -85,7 +88,7 @@ function inOrder(
   });
 }
 
-/** Ends are rounded as starts are, so that what lies in a row neither overlaps nor leaves its step. */
+/** Returns a complete event. Starts and ends are rounded alike, so that events neither overlap nor leave their step. */
 function complete(name: string, tid: number, { startMs, endMs }: Span, args?: Record<string, unknown>) {
   const ts = Math.round(1000 * startMs);
   return {

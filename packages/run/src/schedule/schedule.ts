@@ -1,6 +1,6 @@
 /**
- * What a run does, in order: a pure function of its configuration and the sizes of its data. Nothing in it depends on
- * who computes, so a run that is resumed, or shared among workers, does the same.
+ * The tasks of a run, in order: a pure function of its configuration and the sizes of its data. It does not depend on
+ * the workers, so resumed and distributed runs execute the same tasks.
  */
 
 import type { RunConfig } from "@lockstep/config";
@@ -8,14 +8,14 @@ import { LockstepError } from "@lockstep/errors";
 import { type Step, toStep } from "@lockstep/gradient-sync";
 import { learningRateAt } from "./learning-rate.ts";
 
-/** The numbers of samples in the parts of a data set. */
+/** The number of samples in each split of a data set. */
 export interface DataSizes {
   trainSamples: number;
   validationSamples: number;
   testSamples: number;
 }
 
-/** The update number `step`, on samples [start, end) of the epoch's order. Steps and epochs count from 0. */
+/** The update `step`, on samples [start, end) in the order of the epoch. Steps and epochs count from 0. */
 export interface StepTask {
   type: "step";
   epoch: number;
@@ -25,7 +25,7 @@ export interface StepTask {
   learningRate: number;
 }
 
-/** All samples of a part once, without gradients; after `step` updates. */
+/** An evaluation of all samples of a split, after `step` updates. */
 export interface EvaluateTask {
   type: "evaluate";
   split: "validation" | "test";
@@ -38,28 +38,30 @@ export interface EvaluateTask {
 export type Task =
   | StepTask
   | EvaluateTask
-  /** The epoch is over: its row and its line are written. */
+  /** Ends an epoch: writes its row and its line. */
   | { type: "epoch-end"; epoch: number; step: number }
   | { type: "checkpoint"; epoch: number; step: number };
 
-/** The order of a run's tasks. */
+/** The tasks of a run, and their order. */
 export interface Schedule {
   stepsPerEpoch: number;
-  /** Updates of the whole run, --max-steps considered. */
+  /** Number of updates of the whole run, limited by --max-steps. */
   steps: number;
-  /** The epoch that update `step` belongs to. */
+  /** Returns the epoch of update `step`. */
   epochOf(step: number): number;
   /**
-   * The tasks that remain when `doneSteps` updates are done.
+   * Returns the tasks that remain after `doneSteps` updates.
    *
-   * @param endedSteps how many updates were done when an epoch was last ended: a run may have stopped between an
-   *   epoch's last step and its validation
+   * @param endedSteps the number of updates when the last epoch ended. It is less than `doneSteps` if the run stopped
+   *   between the last step of an epoch and its validation. @default doneSteps
    */
   tasksFrom(doneSteps: number, endedSteps?: number): Generator<Task, void>;
 }
 
 /**
- * @param doneSteps updates that a resumed run has done already
+ * Returns the schedule of a run.
+ *
+ * @param doneSteps the number of updates that a resumed run has already made
  * @throws LockstepError ERR_OPTION if the options now allow fewer steps than are done
  */
 export function makeSchedule(config: RunConfig, sizes: DataSizes, doneSteps = 0): Schedule {
@@ -104,7 +106,10 @@ class RunSchedule implements Schedule {
     yield { type: "evaluate", split: "test", samples, epoch: this.epochOf(this.steps - 1), step: this.steps };
   }
 
-  /** The tasks that follow an update: at the end of an epoch its validation and its row, and a checkpoint when one is due. */
+  /**
+   * Yields the tasks after an update: at the end of an epoch its validation and its row, and a checkpoint if one is
+   * due.
+   */
   *#tasksAfter(step: number): Generator<Task, void> {
     const { validationSamples: samples } = this.#sizes;
     const { checkpointEvery } = this.#config;

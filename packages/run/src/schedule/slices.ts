@@ -1,4 +1,4 @@
-/** Cuts a global batch into slices, and assigns them to workers. */
+/** Divides a global batch into slices, and assigns them to workers. */
 import { at } from "@lockstep/errors";
 import { type SubtreeRange, subtreesOf } from "@lockstep/gradient-sync";
 
@@ -13,11 +13,11 @@ export interface PlannedSlice {
 }
 
 /**
- * Contiguous ranges of [start, end), in slice order.
+ * Divides [start, end) into slices, contiguous ranges in ascending order, and assigns each to a worker.
  *
- * @param workers how many, or a weight for each: its share of the samples
- * @param sliceRows fixed length of a slice, whatever the workers are: then the sums have the same bits for any number
- *   of workers; absent, one slice for each worker, as even as can be
+ * @param workers the number of workers, or a weight for each, to which its share of the samples is proportional
+ * @param sliceRows fixed number of rows of a slice (the last may have fewer), so that the sums have the same bits for
+ *   any workers. @default one slice for each worker
  */
 export function planSlices(
   start: number,
@@ -46,7 +46,7 @@ export interface PlannedSubtree extends SubtreeRange {
   worker: number;
 }
 
-/** Returns the slices of `planSlices` in the largest subtrees of which one worker computes all slices, in slice order. */
+/** Returns the slices of `planSlices`, grouped into the largest subtrees that one worker computes alone, in order. */
 export function planSubtrees(...plan: Parameters<typeof planSlices>): PlannedSubtree[] {
   const slices = planSlices(...plan);
   const workers = new Set(slices.map(({ worker }) => worker));
@@ -60,14 +60,19 @@ export function planSubtrees(...plan: Parameters<typeof planSlices>): PlannedSub
   });
 }
 
-/** [0, total) in contiguous ranges, as even as can be, or in proportion to weights of at least 0. */
+/**
+ * Divides [0, total) into contiguous ranges.
+ *
+ * @param parts the number of ranges, whose lengths then differ by at most 1, or a weight of at least 0 for each, to
+ *   which its length is proportional
+ */
 export function shares(total: number, parts: number | readonly number[]): [number, number][] {
   const weights = typeof parts === "number" ? new Array<number>(parts).fill(1) : parts;
   const sums = weights.map((_, part) => weights.slice(0, part + 1).reduce((sum, weight) => sum + weight, 0));
   const whole = at(sums, -1);
   const bound = (part: number) => {
     if (part < 0) return 0;
-    // Rounded, total · whole / whole may be less than the total: the last range ends there whatever it is.
+    // In floating point, (total * whole) / whole may be less than total, so the last bound is set to total.
     return part === weights.length - 1 ? total : Math.floor((total * at(sums, part)) / whole);
   };
   return weights.map((_, part) => [bound(part - 1), bound(part)]);

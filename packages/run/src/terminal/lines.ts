@@ -18,7 +18,7 @@ export function testLine({ loss, accuracy }: Pick<TestRow, "loss" | "accuracy">)
   return `[Test ] loss: ${loss.toFixed(3)} acc: ${percent(accuracy)}`;
 }
 
-/** `steps:  3,130, 313 per epoch; 626 done`. @param doneSteps of a run that is resumed */
+/** `steps:  3,130, 313 per epoch; 626 done`. @param doneSteps number of steps done; undefined if the run is new */
 export function stepsLine(
   { steps, stepsPerEpoch }: Pick<Schedule, "steps" | "stepsPerEpoch">,
   doneSteps?: number,
@@ -33,7 +33,7 @@ export function resultLines(folder: Pick<RunFolder, "weights" | "charts">, model
   return [`weights: ${folder.weights(modelName)}`, `charts:  ${join(folder.charts, "*.png")}`];
 }
 
-/** How far a run has come that is asked to stop. */
+/** The progress of a run that stops early. */
 export interface StoppedRun {
   /** Number of steps that it has made, of `allSteps`. */
   steps: number;
@@ -42,7 +42,7 @@ export interface StoppedRun {
   test: boolean;
 }
 
-/** Returns the line of a run that stops before its end. @param command continues it */
+/** Returns the line of a run that stops before its end. @param command the command that continues the run */
 export function stoppedLine({ steps, allSteps, test }: StoppedRun, command: string): string {
   const missing = test ? "the test" : "the last validation";
   const how =

@@ -1,18 +1,18 @@
-/** The lines that say, when a run begins, what becomes of the weights, optimizer and loss that a model brings along. */
+/** The lines at the start of a run about the weights, optimizer and loss that the model's module has set. */
 import type { RunConfig } from "@lockstep/config";
 
 /** Weights and compile() settings that the user's module has set. */
 export interface ModuleSettings {
-  /** Number of the model's `total` weights that its module loaded or set. */
+  /** How many of the model's `total` weights its module loaded or set. */
   written: number;
   total: number;
-  /** The rule by which the other weights are drawn without --init. */
+  /** The initialization that draws the other weights if --init is absent. */
   defaultInit: string;
   /** "the optimizer Adam and the loss meanSquaredError", if the module has compiled the model. */
   compiled?: string | undefined;
 }
 
-/** At most one line for the weights, and one for `compile()`; none for a model that brings nothing along. */
+/** Returns a line about the weights if the module set any, and a line about `compile()` if it compiled the model. */
 export function moduleSettingsLines(config: RunConfig, moduleSettings: ModuleSettings): string[] {
   return [weightsLine(config, moduleSettings), compiledLine(config, moduleSettings)].filter(
     (line) => line !== undefined,

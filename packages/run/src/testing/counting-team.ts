@@ -18,7 +18,7 @@ import { TrainingRun } from "../training-run.ts";
 /** With batches of 4, an epoch is three steps of 4, 4 and 2 samples. */
 const SIZES = { trainSamples: 10, validationSamples: 4, testSamples: 4 };
 
-/** Each of its weights counts the updates. The loss of a sample is `lossAt(step)`; one of each batch is correct. */
+/** A team whose weights count the updates. A sample has the loss `lossAt(step)`; one of each batch is correct. */
 export class CountingTeam implements Team {
   /** Calls that the team received. */
   readonly done: string[] = [];
@@ -27,10 +27,10 @@ export class CountingTeam implements Team {
   ms: StepTotals["ms"] = { step: 1 };
   lossAt: (step: number) => number = (step) => 1 / (step + 1);
   evaluationLoss = 0.5;
-  /** Right answers in the validation that ends each epoch, of 4. */
+  /** Number of correct samples, of 4, in the validation of each epoch. */
   readonly validations = [1, 3, 2];
   onStep: (step: number) => void | Promise<void> = () => {};
-  /** Called in the test, before it is done. */
+  /** Called during the evaluation of the test split. */
   onTest: () => Promise<void> = async () => {};
 
   constructor(updates = 0) {
@@ -40,7 +40,7 @@ export class CountingTeam implements Team {
   async step({ step, start, end }: Parameters<Team["step"]>[0], beforeCommit: Parameters<Team["step"]>[1]) {
     if (step !== this.updates) throw new Error(`Step ${step} was asked for after ${this.updates} updates.`);
     this.done.push(`step ${step}`);
-    await turn(); // a step takes its time
+    await turn(); // a real step is asynchronous too
     const samples = end - start;
     beforeCommit({ samples, lossSum: this.lossAt(step) * samples, correct: 1, ms: this.ms });
     this.updates++;
@@ -74,10 +74,10 @@ export class CountingTeam implements Team {
   }
 }
 
-/** A turn of the event loop. */
+/** Waits for a turn of the event loop. */
 export const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-/** The run that `CountingTeam` computes in a test. It draws no charts, which would take longer than the run. */
+/** Options of a run of `CountingTeam`. It draws no charts, since that would take longer than the run. */
 export interface CountingRun {
   folder: RunFolder;
   options: ExplicitOptions;
@@ -96,7 +96,7 @@ export function countingSchedule(options: ExplicitOptions): Schedule {
   return makeSchedule(configOf(options), SIZES);
 }
 
-/** A run whose writer can be looked at. */
+/** Returns a run, with its writer. */
 export function countingRun({
   folder,
   options,
@@ -135,7 +135,7 @@ export function countingRun({
   return { writer, outcome: () => trainLoop(run, team, signal) };
 }
 
-/** Goes on from the last checkpoint. */
+/** Continues a run from its last checkpoint. */
 export function resumedCountingRun(run: Omit<CountingRun, "resumePoint" | "team"> & { team?: CountingTeam }) {
   const resumePoint = latestCheckpoint(run.folder.checkpoints, () => {});
   const team = run.team ?? new CountingTeam(defined(resumePoint.tensors[0]).weight[0]);

@@ -1,4 +1,4 @@
-/** The chart of a measure over a run: training as a curve, validation as dots. */
+/** Draws a measure, such as the loss, over a run: training as a curve, validation as dots. */
 import { at } from "@lockstep/errors";
 import type { TopLevelSpec } from "vega-lite";
 import type { EpochRow, MetricsRow, StepRow } from "../../folder/metrics.ts";
@@ -7,14 +7,14 @@ import { mean } from "../../statistics.ts";
 /** Okabe and Ito's blue and vermilion, which colour-blind people can tell apart. */
 const COLORS = { train: "#0072B2", validation: "#D55E00" };
 
-/** One epoch is a dot, so then the steps are drawn. */
+/** Minimum number of epochs for a curve over the epochs; with fewer, the curve is over the steps. */
 const MIN_EPOCHS = 2;
-/** Points of a curve over the steps; each is the mean of as many steps as come to one. */
+/** Maximum number of points of a curve over the steps; each is the mean of equally many steps. */
 const MAX_POINTS = 400;
-/** The smooth curve's window, as a part of all points. */
+/** Window of the moving mean, as a fraction of all points. */
 const WINDOW = 1 / 20;
 
-/** A quantity that is drawn over time: its names, and where the rows of metrics.jsonl have it. */
+/** A quantity that a chart shows over time: its names, and how to read it from the rows of metrics.jsonl. */
 export interface Measure {
   file: string;
   title: string;
