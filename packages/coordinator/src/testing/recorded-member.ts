@@ -1,4 +1,4 @@
-/** For tests: a worker that is no more than what it was told. */
+/** For tests: a member without a real worker, whose session records the messages that the coordinator sends. */
 import {
   type CoordinatorMessage,
   decodeFromCoordinator,
@@ -30,9 +30,9 @@ export class RecordedSession implements ReadySession {
   bytesDown = 0;
   waitingBytes = 0;
   readonly sent: Buffer[] = [];
-  /** Why it was closed. */
+  /** The code with which it was closed; undefined while it is open. */
   closed: string | undefined;
-  /** Handles what it says; a team gives it with its admission. */
+  /** Handles the worker's messages; the team sets it when it admits the worker. */
   handle: MessageHandler = ({ type }) => {
     throw new Error(`A worker that was not admitted says ${type}.`);
   };
@@ -81,18 +81,18 @@ export class RecordedSession implements ReadySession {
     this.closed = code;
   }
 
-  /** Has it say this. */
+  /** Delivers a message as if the worker had sent it. */
   deliver(message: WorkerMessage): void {
     this.handle(message);
   }
 
-  /** Messages that were sent to it, in order. */
+  /** The messages sent to the worker, in order. */
   get sentMessages(): CoordinatorMessage[] {
     return this.sent.map((bytes) => decodeFromCoordinator(bytes));
   }
 }
 
-/** Makes a member with a recorded session. */
+/** Returns a member and its recorded session. */
 export function recordedMember(id: number, hello: Partial<ReadySession["hello"]> = {}) {
   const session = new RecordedSession(id, hello);
   return { session, member: new Member(session, session.hello.name, 0) };

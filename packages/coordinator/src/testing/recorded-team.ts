@@ -1,4 +1,4 @@
-/** For tests: a team of workers that send only what the test has them send, with a clock that the test sets. */
+/** For tests: a team whose workers send only the messages that the test makes them send, with a clock that it sets. */
 import { encodeFloats, type Plan, type Step, type SubtreeId, toStep, toSubtreeId } from "@lockstep/gradient-sync";
 import type { StepTask } from "@lockstep/run";
 import type { RunStart } from "../state/initial-state.ts";
@@ -13,7 +13,7 @@ const READY = {
   stateDict: [{ name: "fc.bias", shape: [2] }],
 };
 
-/** A team whose sessions record what they are sent. */
+/** A team whose sessions record the messages sent to them. */
 export class RecordedTeam {
   nowMs = 0;
   readonly lines: string[] = [];

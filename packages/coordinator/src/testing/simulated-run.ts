@@ -1,4 +1,4 @@
-/** A whole run in simulated time: workers, the faults that happen to them, and the outcome. For tests. */
+/** For tests: a whole run in simulated time, with the faults of its workers, and its outcome. */
 
 import { makeConfig } from "@lockstep/config";
 import { at, defined } from "@lockstep/errors";
@@ -8,17 +8,17 @@ import { RemoteTeam } from "../team/remote-team.ts";
 import { Clock, Ledger, philoxRandom, type SimulatedDevice, SimulatedWorker } from "./simulation.ts";
 import { PLAN } from "./toy-model.ts";
 
-/** Training samples of a run. */
+/** Number of training samples of a run. */
 export const SAMPLES = 22;
 const config = makeConfig({ batchSize: 8, numEpochs: 4, test: true, lr: 0.05, checkpointEvery: 1 });
 const sizes = { trainSamples: SAMPLES, validationSamples: 70, testSamples: 130 };
-/** Slices of 2 whatever the workers are: then the weights must be equal to the bit. */
+/** Slices have a fixed size of 2, so that the weights have the same bits with any workers. */
 const SLICE_ROWS = 2;
 
-/** What the loop of a simulated run is told. */
+/** The results that the training loop of a simulated run collects. */
 interface Results {
   evaluated: number[];
-  /** Weights and momentum of each checkpoint, or the code of the error that kept them from being had. */
+  /** Weights and momentum of each checkpoint, or the code of the error with which reading them failed. */
   states: Promise<number[] | string>[];
   stepMs: number[];
 }
@@ -39,11 +39,11 @@ export interface Outcome extends Results {
 /** The workers of a simulated run, and the size of its slices. */
 export interface Crew {
   workers: number;
-  /** Milliseconds for a sample, by worker; those who join are as fast as the first. @default 10 each */
+  /** Milliseconds per sample, by worker; late joiners are as fast as the first. @default 10 each */
   msPerSample?: readonly number[];
   /** The devices of the workers; workers that join take them in turn. @default all have the same device */
   devices?: readonly SimulatedDevice[];
-  /** Whether slices follow the speeds of the workers. @default they are of `SLICE_ROWS`, whoever is there */
+  /** Whether the sizes of slices follow the speeds of the workers. @default each slice has `SLICE_ROWS` rows */
   bySpeed?: boolean;
 }
 
@@ -58,7 +58,7 @@ export async function runWith(crew: number | Crew, faults: Fault[], seed: number
   return run.outcome();
 }
 
-/** A run that has not ended after so many events does not end. */
+/** Number of events after which a run that has not ended counts as stuck. */
 const MAX_EVENTS = 200_000;
 
 class SimulatedRun {
@@ -92,7 +92,7 @@ class SimulatedRun {
     for (let i = 0; i < crew.workers; i++) this.#join();
   }
 
-  /** Lets the faults happen at their times. */
+  /** Schedules the faults. */
   plan(faults: readonly Fault[]): void {
     for (const { atMs, happen } of faults) this.#clock.after(atMs, () => happen(this.#workers, () => this.#join()));
   }
@@ -145,7 +145,7 @@ async function runAndSettle(team: RemoteTeam, sliceRows: number | undefined, res
   try {
     await runTasks(team, sliceRows, results);
   } finally {
-    await Promise.all(results.states); // also when the run has failed
+    await Promise.all(results.states); // even after a failure
   }
 }
 
@@ -172,7 +172,11 @@ async function runTasks(team: RemoteTeam, sliceRows: number | undefined, results
   }
 }
 
-/** Draws what happens to whom and when. @param spared how many: where it is one, the weights are never lost */
+/**
+ * Draws random faults.
+ *
+ * @param spared number of workers without faults; with at least one, the weights are never lost
+ */
 export function drawnFaults(seed: number, spared = 1): Fault[] {
   const random = philoxRandom(seed + 1_000_000);
   const kinds: ((worker: SimulatedWorker) => void)[] = [
@@ -220,5 +224,5 @@ export function assertPhasesInOrder(phases: readonly string[], context: string):
   expect(phases.at(-1), context).toBe("idle");
 }
 
-/** The ledger of a run in which each sample counted once in each epoch. */
+/** Returns the counts of a run in which each sample counted once in each epoch. */
 export const everySampleOnce = [0, 1, 2, 3].map(() => new Array<number>(SAMPLES).fill(1));

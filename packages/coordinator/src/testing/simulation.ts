@@ -1,6 +1,6 @@
 /**
- * For tests: a team of workers in simulated time, on a network that delays, cuts and reorders between workers. The
- * workers speak the protocol, and compute a net so small that thousands of steps take a second.
+ * For tests: workers in simulated time. Their network delays and drops messages, and reorders those of different
+ * workers. They speak the protocol, and compute a net so small that thousands of steps take a second.
  */
 
 import { at, defined } from "@lockstep/errors";
@@ -20,7 +20,7 @@ import type { RemoteTeam } from "../team/remote-team.ts";
 import { HELLO, READY } from "./toy-model.ts";
 import { type SubtreeTask, ToyWorker } from "./toy-worker.ts";
 
-/** Uniform numbers from 0 to below 1, the same for the same seed. */
+/** Returns a function that draws uniform numbers in [0, 1), which depend only on the seed. */
 export function philoxRandom(seed: number): () => number {
   let drawn = 0;
   return () => at(uniforms(seed, "shapes", [drawn++, 0, 0], 1), 0);
@@ -36,22 +36,22 @@ export class Clock {
     this.#events.push({ atMs: this.nowMs + delayMs, order: this.#made++, happen });
   }
 
-  /** Runs the next event and everything that follows from it at once. @returns false if the queue is empty */
+  /** Runs the next event, and the promise callbacks that it triggers. @returns false if the queue is empty */
   async next(): Promise<boolean> {
     if (this.#events.length === 0) return false;
     const first = this.#events.reduce((a, b) => (b.atMs < a.atMs || (b.atMs === a.atMs && b.order < a.order) ? b : a));
     this.#events.splice(this.#events.indexOf(first), 1);
     this.nowMs = first.atMs;
     first.happen();
-    await new Promise(setImmediate); // promises that wait for it
+    await new Promise(setImmediate); // runs pending promise callbacks
     return true;
   }
 }
 
-/** Counts the committed steps that contained each sample, as reported by the workers that took part in them. */
+/** Counts the committed steps that contained each sample, as the workers report them. */
 export class Ledger {
   readonly epochs: number[][] = [];
-  /** Samples of each subtree, of each committed step. */
+  /** Number of samples of each subtree, by committed step. */
   readonly subtrees: number[][] = [];
   readonly #samples: number;
   readonly #computed = new Map<string, [start: number, end: number]>();
@@ -66,7 +66,7 @@ export class Ledger {
   }
 
   committed(step: Step, epoch: number, attempts: readonly number[]): void {
-    if (this.#committed.has(step)) return; // another worker has told it
+    if (this.#committed.has(step)) return; // another worker has reported it
     this.#committed.add(step);
     const counts = this.epochs[epoch] ?? new Array<number>(this.#samples).fill(0);
     this.epochs[epoch] = counts;
@@ -80,24 +80,24 @@ export class Ledger {
   }
 }
 
-/** Options of a simulated worker. */
+/** Settings of a simulated worker. */
 export interface SimulatedOptions {
-  /** Its number among the workers of the run. */
+  /** Its worker id. */
   id: number;
   clock: Clock;
   team: RemoteTeam;
   runId: string;
-  /** From 0 to below 1. */
+  /** Draws uniform numbers in [0, 1). */
   random: () => number;
   ledger: Ledger;
-  /** The device that computes; other backends round differently. @default the device of all other workers */
+  /** Its device; other backends round differently. @default the device of all other workers */
   device?: SimulatedDevice | undefined;
 }
 
-/** Speed of a simulated worker. */
+/** The backend of a simulated worker, and how it rounds. */
 export interface SimulatedDevice {
   backend: string;
-  /** Relative error of each number that it computes. */
+  /** Relative rounding error of each number that it computes. */
   rounding: number;
 }
 
@@ -105,13 +105,15 @@ export interface SimulatedDevice {
 export class SimulatedWorker extends ToyWorker {
   readonly session: ReadySession & { heardMs: number };
   readonly #options: SimulatedOptions;
-  /** Simulated milliseconds for a sample. */
+  /** Simulated milliseconds per sample. */
   msPerSample = 10;
-  /** Whether nothing gets through, in either direction. */
+  /** Whether the network drops all messages, in both directions. */
   silent = false;
-  /** Handles what it says, once it is admitted. */
+  /** Handles the worker's messages once it is admitted. */
   #handle: MessageHandler = () => {};
-  /** When the last message of each direction arrives: a connection keeps their order. */
+  /**
+   * When the last message in each direction arrives; later ones arrive after it, since a connection keeps their order.
+   */
   #arrivesMs = { up: 0, down: 0 };
 
   constructor(options: SimulatedOptions, holds?: { run: string; step: number }) {
@@ -137,12 +139,14 @@ export class SimulatedWorker extends ToyWorker {
     this.#beat();
   }
 
-  /** It has built the model: the team admits it. */
+  /** Joins the team, as a worker does when it has built the model. */
   join(): void {
     this.#handle = this.#options.team.join(this.session);
   }
 
-  /** Its connection ends now; the coordinator notices after `noticeMs`, or by its silence. */
+  /**
+   * Disconnects now. The coordinator notices after `noticeMs`; if that is undefined, only by the missing heartbeats.
+   */
   die(noticeMs: number | undefined): void {
     if (this.dead) return;
     this.dead = true;

@@ -1,4 +1,4 @@
-/** For tests: the admission of toy workers to a team, and the models that they bring. */
+/** For tests: the admission of toy workers to a team, and the facts of their models. */
 import { makeConfig } from "@lockstep/config";
 import type { TfjsTopology } from "@lockstep/formats";
 import { decodeFromWorker, encode, factsOf, fingerprintOf, type MessageOf } from "@lockstep/gradient-sync";
@@ -41,7 +41,7 @@ function received(ready: Partial<Ready>): Ready {
   return decoded;
 }
 
-/** Returns what is known of a worker that gives up before it has joined. */
+/** Returns the description of a worker that gives up before it has joined. */
 export const refusedWorker = (name: string) => ({ name, address: "192.0.2.1", connectedMs: 0, heardMs: 0 });
 
 /** Returns a tensor of zeros with its momentum. */

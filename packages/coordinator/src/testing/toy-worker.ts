@@ -63,13 +63,13 @@ export abstract class ToyWorker {
   #intake: { weight: Float32Array; velocity: Float32Array } | undefined;
 
   protected abstract send(message: WorkerMessage): void;
-  /** Computes so many samples, then calls `then`. */
+  /** Computes this many samples, then calls `then`. */
   protected abstract compute(samples: number, then: () => void): void;
-  /** Returns the compute time that it reports for so many samples. */
+  /** Returns the compute time that it reports for this many samples. */
   protected msToCompute(samples: number): number {
     return samples;
   }
-  /** Is called when the coordinator has sent `finished`. */
+  /** Called when the coordinator has sent `finished`. */
   protected abstract leftAlone(): void;
   protected computed(_step: Step, _task: SubtreeTask): void {}
   protected committed(_step: Step, _epoch: number, _attempts: readonly number[]): void {}
@@ -128,7 +128,7 @@ export abstract class ToyWorker {
     }
   }
 
-  /** Handles messages about the current step. @returns whether it was one */
+  /** Handles messages about the current step. @returns whether the message was one */
   #handleStep(message: CoordinatorMessage): boolean {
     switch (message.type) {
       case "assign":
@@ -165,7 +165,7 @@ export abstract class ToyWorker {
     assembly.add({ ...message, values: decodeFloats(message, defined(length, "a chunk"), "fp32") });
   }
 
-  /** Withdraws an attempt, and sends those pieces of the other ones again that are asked for. */
+  /** Withdraws an attempt, and resends the requested pieces of the other attempts. */
   #withdraw(message: MessageOf<"withdrawn">): void {
     this.#currentStep.assembly.withdraw(message);
     for (const { subtree, attempt, dense } of this.#sent) {
@@ -201,7 +201,9 @@ export abstract class ToyWorker {
     }
   }
 
-  /** Computes gradients that depend on the weights, the sample and the step, so that any error shows in later weights. */
+  /**
+   * Computes gradients that depend on the weights, the sample and the step, so that any error shows in later weights.
+   */
   #compute(task: SubtreeTask): void {
     if (this.#step === undefined) return;
     const { subtree, attempt, start, end } = task;

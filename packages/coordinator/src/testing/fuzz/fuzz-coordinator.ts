@@ -1,6 +1,7 @@
 /**
- * Sends hostile frames to a coordinator while an honest worker trains with it: by peers that never join, that join and
- * take part, and that speak no WebSocket. Tells what became of them, of the coordinator and of the run.
+ * Sends hostile frames to a coordinator while an honest worker trains with it. Some peers never join, some join and
+ * compute, and some violate the WebSocket protocol. Reports how the connections ended, whether the coordinator's memory
+ * grew, and whether the weights are correct.
  */
 
 import { once } from "node:events";
@@ -22,27 +23,29 @@ import { FastClock } from "./run-clock.ts";
 export interface FuzzReport {
   frames: number;
   connections: number;
-  /** Number of connections by ending: the coordinator's codes, WebSocket codes, and `by itself`. */
+  /** Number of connections by ending: an error code of the coordinator, a WebSocket close code, or `by itself`. */
   endings: Record<string, number>;
-  /** Updates that the honest worker made meanwhile, and whether its weights are those of a run that nobody disturbs. */
+  /** Number of updates that the honest worker made meanwhile. */
   steps: number;
+  /** Whether its weights are those of an undisturbed run. */
   undisturbed: boolean;
-  /** Growth of this process, which also runs all peers, since a tenth of the frames was sent. */
+  /** Growth of this process, which also runs all peers, after the first tenth of the frames. */
   heapGrowthBytes: number;
   rssGrowthBytes: number;
 }
 
-/** Bytes by which the heap of this process, with all peers in it, may grow for any number of frames. */
+/** Maximum growth of the heap of this process, which also runs all peers, for any number of frames. */
 export const HEAP_BYTES = 32 * 2 ** 20;
-/** Bytes by which the resident memory may grow. */
+/** Maximum growth of its resident memory. */
 export const RSS_BYTES = 256 * 2 ** 20;
 
-/** Whether a connection ended with the coordinator's reason, with one that WebSockets have, or was the peer's to end. */
+/** Returns whether a connection ended with a code of the coordinator, with a WebSocket close code, or by itself. */
 const isNamed = (ending: string) => /^(ERR_[A-Z_]+|1002|1007|1008|1009|by itself)$/.test(ending);
 
 /**
- * Endings without a name that are too many. In one of 10,000 connections the goodbye may be lost (1006): TCP resets a
- * connection that is closed while its peer still sends, and what was on its way with it.
+ * Returns the connections that ended without a reason more often than allowed. The close frame of one in 10,000
+ * connections may be lost (1006): if a connection is closed while its peer still sends, TCP resets it and drops the
+ * data in flight.
  */
 export function unnamedEndings({ connections, endings }: FuzzReport): Record<string, number> {
   const unnamed = Object.entries(endings).filter(([ending]) => !isNamed(ending));
@@ -50,11 +53,11 @@ export function unnamedEndings({ connections, endings }: FuzzReport): Record<str
   return Object.fromEntries(unnamed.filter(([ending, times]) => ending !== "1006" || times > allowedLosses));
 }
 
-/** Peers at once. */
+/** Number of concurrent peers. */
 const PEERS = 8;
-/** Options that make late workers late soon. */
+/** Options with a fast clock, by which workers exceed their time limits soon. */
 const hurried = (heartbeatMs: number) => ({ heartbeatMs, clock: new FastClock({ speed: 5, heartbeatMs }) });
-/** A worker that takes part leaves after this time, whatever it has sent. */
+/** Time after which a peer that has joined leaves, however many frames it has sent. */
 const PARTICIPATION_MS = 1500;
 
 /** Fuzzes a coordinator with hostile frames drawn from a seed. */
@@ -102,7 +105,7 @@ interface Attack {
 
 interface Outcome {
   ending: string;
-  /** Hostile frames. */
+  /** Number of hostile frames sent. */
   sent: number;
 }
 
@@ -116,7 +119,7 @@ const ATTACKS: ((attack: Attack) => Promise<Outcome>)[] = [
   violate,
 ];
 
-/** Says hello and ready, or less, and then nothing that makes sense. */
+/** Sends `hello` and `ready`, or only the first, or neither; then hostile frames. */
 async function babble({ run, random, recorded, name }: Attack): Promise<Outcome> {
   const socket = openSocket(`ws://127.0.0.1:${run.port}`, { maxPayload: MAX_MESSAGE_BYTES });
   const closed = new Promise<string>((resolve) =>
@@ -132,9 +135,9 @@ async function babble({ run, random, recorded, name }: Attack): Promise<Outcome>
   const frames = 1 + Math.floor(16 * random());
   for (let i = 0; i < frames; i++) {
     socket.send(hostileFrame(random, pick(random, recorded), recorded));
-    if (random() < 0.2) await pause(1); // what was said may have been answered
+    if (random() < 0.2) await pause(1); // gives the coordinator time to respond
   }
-  socket.on("pong", () => socket.close(LEFT)); // the coordinator has received everything, and does not mind
+  socket.on("pong", () => socket.close(LEFT)); // the coordinator has received all frames, and tolerates them
   if (socket.readyState === socket.OPEN) socket.ping();
   return { ending: await closed, sent: frames };
 }
@@ -157,11 +160,11 @@ async function violate({ run, random }: Attack): Promise<Outcome> {
   return { ending: endingOf(code, ""), sent: 1 };
 }
 
-/** The code with which a peer closes its connection when it goes by itself. */
+/** The WebSocket code with which a peer closes its connection by itself. */
 const LEFT = 4001;
 
 function endingOf(code: number, reason: Buffer | string): string {
-  if (code === LEFT || code === 1000) return "by itself"; // 1000 when it was told that it may leave
+  if (code === LEFT || code === 1000) return "by itself"; // 1000 after `finished`
   return code === 4000 ? String(reason) : String(code);
 }
 
@@ -175,7 +178,7 @@ const OTHERS: WorkerMessage[] = [
   { ...HELLO, holds: { run: "r", step: 2 } },
 ];
 
-/** All that honest workers say in a short run that one of them joins later. */
+/** Returns the frames that the honest worker sends in a short run, and one frame of each message in `OTHERS`. */
 async function recordedFrames(): Promise<Buffer[]> {
   const frames: Buffer[] = [];
   const run = await startRun({ ...hurried(1000), onFrame: (frame) => frames.push(frame) });

@@ -1,6 +1,6 @@
 /**
- * For tests: a worker that takes part, and sends others of its frames than it should. What it never sends are lies that
- * nobody could tell from the truth: finite numbers of the right shape for a subtree of its own. They are taken as true.
+ * For tests: a worker that joins the run and replaces some of its frames with hostile ones. It never sends undetectable
+ * lies, that is finite numbers of the right shape for its own subtrees: the coordinator would accept them as correct.
  */
 import { at } from "@lockstep/errors";
 import {
@@ -21,16 +21,16 @@ import type { WebSocket } from "ws";
 import { LAYOUT, TENSORS } from "../toy-model.ts";
 import { SocketWorker } from "./socket-worker.ts";
 
-/** Options of a hostile worker. */
+/** Settings of a hostile worker. */
 export interface HostileOptions {
   port: number;
   name: string;
   random: Random;
-  /** Frames of honest sessions. */
+  /** Frames of honest sessions, from which hostile frames are made. */
   recorded: readonly Buffer[];
-  /** Number of hostile frames that it sends before it leaves. */
+  /** Number of hostile frames to send before leaving. */
   frames: number;
-  /** Called when it leaves. */
+  /** Called when that many frames are sent. */
   leave: () => void;
 }
 
@@ -38,12 +38,12 @@ interface Occasion {
   random: Random;
   frame: Buffer;
   message: WorkerMessage;
-  /** Frames that this worker sent before. */
+  /** The last frames that this worker sent. */
   own: readonly Buffer[];
   recorded: readonly Buffer[];
 }
 
-/** The ways in which a frame goes wrong. */
+/** The attacks: each returns the frames to send instead of one honest frame. */
 const WAYS: ((occasion: Occasion) => Buffer[])[] = [
   ({ random, frame, recorded }) => [hostileFrame(random, frame, recorded)],
   ({ random, frame, recorded }) => [frame, hostileFrame(random, pick(random, recorded), recorded)],
@@ -55,10 +55,10 @@ const WAYS: ((occasion: Occasion) => Buffer[])[] = [
   ({ random, frame, own }) => [...own.slice(Math.floor(random() * own.length)).slice(0, 20), frame],
   ({ random, frame, recorded }) => [pick(random, recorded), frame],
   ({ random, frame, own }) => [frame, ...own.slice(-8).sort(() => random() - 0.5)],
-  () => [], // what is missing is for the other end to notice
+  () => [], // the coordinator must notice that the frame is missing
 ];
 
-/** Its numbers are none, too many, too few, or packed otherwise. */
+/** Encodes a message whose numbers are damaged: not finite, too many, too few, or with the wrong packing. */
 function spoilt(random: Random, message: WorkerMessage): Buffer {
   if ("lossSum" in message)
     return encode({ ...message, lossSum: pick(random, [Number.NaN, Number.POSITIVE_INFINITY]) });
@@ -73,14 +73,15 @@ function spoilt(random: Random, message: WorkerMessage): Buffer {
 /** A worker that sends hostile frames. */
 export class HostileWorker {
   readonly worker: SocketWorker;
-  /** Hostile frames that it has sent. */
+  /** Number of hostile frames sent so far. */
   sent = 0;
   readonly #options: HostileOptions;
-  /** Number of frames that it sends unchanged, so that it is admitted and gets subtrees. */
+  /** Number of frames still to send unchanged, so that the worker is admitted and is assigned subtrees. */
   #patience: number;
   readonly #own: Buffer[] = [];
-  /** Samples of its attempts in the current step, and its true values by their place. */
+  /** Number of samples of each of its attempts in the current step. */
   readonly #attempts = new Map<string, number>();
+  /** The honest frame of each chunk of the current step. */
   readonly #truths = new Map<string, Buffer>();
   readonly #stateRequests = new Set<number>();
 
@@ -88,7 +89,7 @@ export class HostileWorker {
     const { port, name } = options;
     this.#options = options;
     this.#patience = Math.floor(options.random() * 60);
-    const boasts = options.random() < 0.5; // the state of the fastest is read
+    const boasts = options.random() < 0.5; // the coordinator reads the state of the fastest worker
     const send = (frame: Buffer, message: WorkerMessage, socket: WebSocket) => {
       if (!boasts || message.type !== "contribution") return this.#send(frame, message, socket);
       const boast = { ...message, ms: { forward: 0.001 } };

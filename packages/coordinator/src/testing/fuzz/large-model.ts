@@ -1,10 +1,10 @@
-/** For tests: a model with many parameters, what workers tell of it, and how much a coordinator may hold of it. */
+/** For tests: a model with many parameters, its `ready` message, and the bound on the memory of its coordinator. */
 
 import { makeConfig } from "@lockstep/config";
 import { MAX_MESSAGE_BYTES, type MessageOf, makeLayout, updateBytes } from "@lockstep/gradient-sync";
 import { fingerprintOfToy, READY } from "../toy-model.ts";
 
-/** A kernel that travels as factors, and this many numbers that travel dense, 2 MiB. */
+/** Number of elements of the dense gradient: 2 MiB. The kernel [64, 64] is sent as factors. */
 const DENSE = 2 ** 19;
 const PARAMETERS = 64 * 64 + DENSE;
 const tensors = [
@@ -17,13 +17,13 @@ export const plan = { forms: ["factored" as const, "dense" as const], wire: "fp3
 export const layout = makeLayout(tensors, plan);
 /** Limits of the coordinator. */
 export const LIMITS = { maxWaitingBytes: 4 * 2 ** 20, maxLogBytes: 8 * 2 ** 20, stallMs: 4000 };
-/** So many that what grows with each is more than the bound. */
+/** Number of steps: so many that memory which grows with each step would exceed the bound. */
 export const STEPS = 100;
-/** Slices of a step. */
+/** Number of slices of a step. */
 export const SLICES = 4;
-/** Rows of a slice. */
+/** Number of rows of a slice. */
 export const SLICE_ROWS = 4;
-/** Rows of a batch. */
+/** Number of rows of a batch. */
 export const ROWS = SLICES * SLICE_ROWS;
 
 const { code, modelName, numClasses, classes, mean, std, inputShape } = READY;
@@ -54,7 +54,7 @@ export const ready: MessageOf<"ready"> = {
   gemmFlopsPerSecond: 1e9,
 };
 
-/** Bytes that a coordinator may hold, whatever its workers do: the formula of docs/security.md. */
+/** Returns the maximum memory of a coordinator in bytes, for any behaviour of its workers: see docs/security.md. */
 export function memoryBound({ workers, secondAttempts }: { workers: number; secondAttempts: number }): number {
   const slices =
     (SLICES + secondAttempts) * 4 * layout.denseElements + secondAttempts * updateBytes(layout, SLICE_ROWS);

@@ -1,6 +1,7 @@
 /**
- * For tests, as a process of its own: a coordinator of a large model. It tells its port, begins with the workers that
- * are there when it hears `begin`, trains and reads states for some steps, and tells what it took.
+ * For tests: a process that runs a coordinator of a large model. It sends its port to the parent process and waits for
+ * the message `begin`. Then it trains with the connected workers, reads their state every ten steps, and sends a
+ * `MemoryReport`.
  */
 
 import { setFlagsFromString } from "node:v8";
@@ -10,11 +11,11 @@ import { serveSessions } from "../../connections/session-server.ts";
 import { RemoteTeam } from "../../team/remote-team.ts";
 import { config, LIMITS, plan, ROWS, SLICE_ROWS, STEPS } from "./large-model.ts";
 
-/** Memory of a run. */
+/** The memory that a run used, and its log. */
 export interface MemoryReport {
-  /** The most that was alive at once, beyond what was before the workers came. */
+  /** Maximum growth of live heap and array buffers since before the workers joined. */
   liveBytes: number;
-  /** The most that the process had of the machine's memory, beyond what it had before. */
+  /** Maximum growth of the resident memory since then. */
   residentBytes: number;
   log: string[];
 }
@@ -53,7 +54,7 @@ const looking = setInterval(() => {
 async function train(): Promise<void> {
   await team.begin({ plan, source: { from: "seed" }, sliceRows: SLICE_ROWS });
   for (let step = 0; step < STEPS; step++) {
-    const state = step % 10 === 0 ? team.captureState().read() : undefined; // comes beside the steps
+    const state = step % 10 === 0 ? team.captureState().read() : undefined; // arrives during the step
     await team.step({ type: "step", epoch: 0, step: toStep(step), start: 0, end: ROWS, learningRate: 0.1 }, () => {});
     await state;
   }

@@ -1,4 +1,4 @@
-/** For tests: a worker of the large model that computes nothing, and sends ones. */
+/** For tests: a worker of the large model. It computes nothing, and sends ones as gradients and as state. */
 
 import { at, defined } from "@lockstep/errors";
 import {
@@ -24,18 +24,18 @@ import { layout, ready } from "./large-model.ts";
 
 type Sent = { step: Step; subtree: SubtreeId; attempt: number; samples: number };
 
-/** Numbers that are not packed. */
+/** Returns the bytes of this many float32 ones, unpacked. */
 const ones = (elements: number) => new Uint8Array(new Float32Array(elements).fill(1).buffer);
 
-/** A worker of a run with large messages. */
+/** A worker whose messages are large. */
 export class LargeWorker {
   readonly socket: WebSocket;
-  /** Whether it sends the first piece of a subtree, and never the rest. */
+  /** Whether it sends only the first chunk of each subtree. */
   hangs = false;
-  /** Resolves with the code and reason that it was told, if it was told to go. */
+  /** Resolves with the error code when the coordinator refuses the worker; never resolves otherwise. */
   readonly refused: Promise<string>;
   #updates = 0;
-  /** In the step under way. */
+  /** Attempts of the current step. */
   #sent: Sent[] = [];
   readonly #states = new Map<number, Iterator<WorkerMessage, undefined>>();
   readonly #beating: NodeJS.Timeout;

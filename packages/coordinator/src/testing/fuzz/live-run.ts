@@ -1,6 +1,6 @@
 /**
- * For tests: a coordinator on a real port with an honest worker, and whoever else comes. The run goes on, step by step,
- * until it is told to stop.
+ * For tests: a coordinator on a real port, with an honest worker that trains until the test stops the run. Other
+ * workers may connect meanwhile.
  */
 
 import { makeConfig } from "@lockstep/config";
@@ -17,13 +17,13 @@ import { FastClock, type RunClock } from "./run-clock.ts";
 import { SocketWorker } from "./socket-worker.ts";
 import { undisturbedWorker } from "./undisturbed.ts";
 
-/** Slices of 2 whatever the workers are: then the weights must be equal to the bit. */
+/** Slices have a fixed size of 2, so that the weights have the same bits with any workers. */
 const SLICE_ROWS = 2;
 /** Configuration that workers receive with their welcome. */
 export const welcomeConfig = {
   ...makeConfig({ batchSize: 8, numEpochs: 1_000_000, test: false, lr: 0.001, checkpointEvery: 2 }),
 };
-/** Lines of the log that are kept. */
+/** Maximum number of log lines to keep. */
 const LINES = 1000;
 
 /** Options of a run. */
@@ -34,30 +34,30 @@ export interface LiveRunOptions extends Partial<Pick<TeamOptions, "heartbeatMs" 
   records?: RecordSource;
   /** @default 64 */
   maxWorkers?: number;
-  /** For a request to arrive, in ms of real time. @default 10 000 */
+  /** Real milliseconds within which a request must arrive. @default 10 000 */
   handshakeMs?: number;
-  /** Whether states are read between steps. @default yes */
+  /** Whether to read the state at each checkpoint of the schedule. @default true */
   checkpoints?: boolean;
-  /** Sees each frame that the honest worker sends. */
+  /** Called with each frame that the honest worker sends. */
   onFrame?: (frame: Buffer) => void;
-  /** Milliseconds that the honest worker computes a slice. @default as short as it can */
+  /** Milliseconds that the honest worker takes for a slice. @default as few as possible */
   sliceMs?: number;
 }
 
-/** A run with a server and a team. */
+/** A run with its server, its team and its honest worker. */
 export interface LiveRun {
   port: number;
   clock: RunClock;
   team: RemoteTeam;
   honest: SocketWorker;
-  /** Logged lines. */
+  /** The last log lines. */
   log: string[];
   /** Ends the run after the current step. @returns the number of updates and the resulting weights */
   stop(): Promise<{ steps: number; state: ParameterState[] }>;
   close(): Promise<void>;
 }
 
-/** Starts a server and a team for a run. */
+/** Starts a run, and resolves when its honest worker has joined. */
 export async function startRun(given: LiveRunOptions = {}): Promise<LiveRun> {
   const { heartbeatMs = 1000 } = given;
   const options = { stallMs: 60_000, clock: new FastClock({ speed: 1, heartbeatMs }), ...given, heartbeatMs };
@@ -72,7 +72,7 @@ export async function startRun(given: LiveRunOptions = {}): Promise<LiveRun> {
   await team.begin({ plan: PLAN, source: { from: "seed" }, sliceRows: SLICE_ROWS });
   const stopping = new AbortController();
   const running = trainUntil(team, stopping.signal, checkpoints);
-  running.catch(() => {}); // whoever stops it hears of it
+  running.catch(() => {}); // `stop` reports the error
   return {
     port: server.port,
     clock,
@@ -128,16 +128,16 @@ async function trainUntil(team: RemoteTeam, stopping: AbortSignal, checkpoints: 
     if (stopping.aborted) break;
     if (task.type === "checkpoint") {
       if (!checkpoints) continue;
-      await checkpoint; // one after the other, as in a real run
+      await checkpoint; // one at a time, as in a real run
       checkpoint = team.captureState().read().catch(ignoreLostState);
-      checkpoint.catch(() => {}); // whoever waits for it hears of it
+      checkpoint.catch(() => {}); // the next `await checkpoint` reports the error
     } else await runTask(team, task);
   }
   await checkpoint;
   return team.updatesMade;
 }
 
-/** Ignores a lost state: a hostile peer may have been its source while the others continued. */
+/** Ignores ERR_STATE_LOST: a hostile worker may have been the source of the state while the others continued. */
 function ignoreLostState(error: { code?: string }): void {
   if (error.code !== "ERR_STATE_LOST") throw error;
 }
@@ -149,10 +149,10 @@ async function runTask(team: RemoteTeam, task: Task): Promise<void> {
 }
 
 function assertFinite({ lossSum }: { lossSum: number }): void {
-  if (!Number.isFinite(lossSum)) throw new Error(`The run has come apart: its loss is ${lossSum}.`);
+  if (!Number.isFinite(lossSum)) throw new Error(`The run diverged: its loss is ${lossSum}.`);
 }
 
-/** The state after so many steps of a run that nobody disturbs, as `stop` gives it. */
+/** Returns the state of an undisturbed run after `steps` steps, in the form that `stop` returns. */
 export function undisturbedState(steps: number): ParameterState[] {
   return stateOf(undisturbedWorker(tasksUntil(steps), SLICE_ROWS));
 }

@@ -1,23 +1,25 @@
-/** The clocks of runs on real sockets. Both reach the coordinator's limits soon. */
+/** The clocks of runs on real sockets. By both, the coordinator's time limits expire soon. */
 import { setTimeout } from "node:timers/promises";
 import type { SocketWorker } from "./socket-worker.ts";
 
-/** The clock of a live run, which also keeps workers from being silent. */
+/** The coordinator's clock in a live run. It also makes workers send, so that they do not seem silent. */
 export interface RunClock {
   /** Returns the coordinator's time, in milliseconds. */
   readonly nowMs: () => number;
-  /** Real milliseconds from one of the server's looks at a connection to the next. */
+  /** Real milliseconds between two checks of a connection by the server. */
   readonly watchMs: number;
-  /** Lets the coordinator hear from a worker until the clock stops. */
+  /** Makes a worker send regularly until the clock stops. */
   keepHeard(worker: SocketWorker): void;
-  /** Calls `tick` again and again. @returns a function that stops the clock */
+  /** Calls `tick` regularly. @returns a function that stops the clock */
   start(tick: () => void): () => void;
 }
 
-/** Real time, made faster. */
+/** A clock that runs faster than real time. */
 export class FastClock implements RunClock {
   readonly nowMs: () => number;
-  /** So long that a peer which this machine holds up is not cut off before it has read the reason: see `Connection`. */
+  /**
+   * Long enough for a peer on a loaded machine to read the close reason before it is disconnected: see `Connection`.
+   */
   readonly watchMs = 10_000;
   readonly #tickMs: number;
   readonly #timers: NodeJS.Timeout[] = [];
@@ -45,8 +47,8 @@ export class FastClock implements RunClock {
 }
 
 /**
- * A clock that moves on by a second each time that all workers have responded. A limit of 20 s is over after 20
- * responses, however slow this machine is at the moment, and no load makes an honest worker late.
+ * A clock that advances by a second each time all workers have responded. A limit of 20 s expires after 20 responses,
+ * however slow this machine is, so an honest worker is never late because of its load.
  */
 export class ResponseClock implements RunClock {
   readonly nowMs = () => this.#nowMs;
@@ -69,7 +71,7 @@ export class ResponseClock implements RunClock {
       await Promise.all(this.#workers.map((worker) => worker.respond()));
       this.#nowMs += 1000;
       tick();
-      await setTimeout(1); // the workers have their turn
+      await setTimeout(1); // lets the workers run
     }
   }
 }

@@ -1,4 +1,4 @@
-/** For tests: a toy worker at the other end of a real WebSocket. */
+/** For tests: a toy worker that is connected by a real WebSocket. */
 
 import {
   type CoordinatorMessage,
@@ -12,19 +12,19 @@ import type { WebSocket } from "ws";
 import { HELLO } from "../toy-model.ts";
 import { ToyWorker } from "../toy-worker.ts";
 
-/** Options of a socket worker. */
+/** Settings of a socket worker. */
 export interface SocketWorkerOptions {
   port: number;
   name: string;
-  /** Sends the frames of a message, which may be others than its own. @default as it is */
+  /** Sends the frame of a message, or other frames in its place. @default it sends the frame */
   send?: (frame: Buffer, message: WorkerMessage, socket: WebSocket) => void;
-  /** Hears what the coordinator says, before this worker does. */
+  /** Called with each message of the coordinator, before this worker handles it. */
   onMessage?: (message: CoordinatorMessage) => void;
-  /** Milliseconds that it computes a slice. @default until the other events of this turn are handled */
+  /** Milliseconds that it takes for a slice. @default one turn of the event loop */
   sliceMs?: number | undefined;
 }
 
-/** A toy worker behind a real socket. */
+/** A toy worker with a real socket. */
 export class SocketWorker extends ToyWorker {
   readonly socket: WebSocket;
   /** The WebSocket code and reason with which the connection ended. */

@@ -1,10 +1,10 @@
-/** For tests: what a run comes to when nobody disturbs it, without sockets or a team. */
+/** For tests: computes the weights of an undisturbed run, with one worker, without sockets and without a team. */
 import { type CoordinatorMessage, StepRound, toWorkerId, type WorkerMessage } from "@lockstep/gradient-sync";
 import { planSubtrees, type StepTask } from "@lockstep/run";
 import { LAYOUT } from "../toy-model.ts";
 import { ToyWorker } from "../toy-worker.ts";
 
-/** The number of the only worker. */
+/** The id of the only worker. */
 const SELF = toWorkerId(0);
 
 class LoneWorker extends ToyWorker {
@@ -21,7 +21,7 @@ class LoneWorker extends ToyWorker {
   protected leftAlone(): void {}
 }
 
-/** A worker that has taken these steps alone. */
+/** Returns a worker that has made these steps alone. */
 export function undisturbedWorker(tasks: Iterable<StepTask>, sliceRows: number): ToyWorker {
   const worker = new LoneWorker();
   const send = (message: CoordinatorMessage) => worker.receive(message);
