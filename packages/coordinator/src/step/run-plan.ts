@@ -20,7 +20,7 @@ export interface RunPlan {
   plan: Plan;
   /** Largest number of workers whose slices fit into memory, if each has a slice of its own. */
   maxWorkers: number;
-  /** Bytes of gradients that workers send in a step, without packing and framing. */
+  /** Upper bound on the bytes of gradients that workers send in a step, without packing and framing. */
   incomingBytes: number;
 }
 
@@ -47,7 +47,7 @@ export function planRun(workers: readonly Ready[], settings: Settings, budgetByt
   assertSumsFit(layout, slices, budgetBytes);
   const most = maxSlices(layout, budgetBytes);
   const maxWorkers = sliceRows === undefined && most < batchSize ? most : Number.POSITIVE_INFINITY;
-  const denseBytes = layout.denseElements * BYTES_PER_ELEMENT[wire]; // sent once for each slice
+  const denseBytes = layout.denseElements * BYTES_PER_ELEMENT[wire]; // sent once for each subtree: at most for each slice
   return { plan, maxWorkers, incomingBytes: updateBytes(layout, batchSize) + (slices - 1) * denseBytes };
 }
 
