@@ -9,6 +9,9 @@ export type Hello = MessageOf<"hello">;
 /** The message that ends a worker's preparation: its model, its data, and its measured speeds. */
 export type Ready = MessageOf<"ready">;
 
+/** The facts of the run in a `welcome`; the session adds those of the worker. */
+export type Welcome = Omit<MessageOf<"welcome">, "type" | "workerId" | "heartbeatMs">;
+
 /** The session of a worker that has sent `ready`. */
 export interface ReadySession {
   workerId: WorkerId;

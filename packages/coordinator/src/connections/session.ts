@@ -12,10 +12,8 @@ import type { WebSocket } from "ws";
 import type { AdmissionControl, MessageHandler } from "./admission-control.ts";
 import { ClockOffset } from "./clock-offset.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
-import { type Hello, type Ready, type ReadySession, readySession } from "./ready-session.ts";
+import { type Hello, type Ready, type ReadySession, readySession, type Welcome } from "./ready-session.ts";
 import { RecordServer } from "./record-server.ts";
-
-type Welcome = Omit<MessageOf<"welcome">, "type" | "workerId" | "heartbeatMs">;
 
 /** Messages whose bytes count as the traffic of steps. */
 const STEP_MESSAGES: WorkerMessage["type"][] = ["gradient-chunk", "contribution"];
