@@ -1,4 +1,5 @@
 /** The workers of a run as the coordinator sees them. */
+import type { ErrorCode } from "@lockstep/errors";
 import { type CoordinatorMessage, encode, type WorkerId } from "@lockstep/gradient-sync";
 import type { ReadySession } from "../connections/ready-session.ts";
 import { smoothed } from "./balance.ts";
@@ -18,6 +19,9 @@ const MAX_SLOWDOWN = 4;
 
 /** Lower bound on a reported compute time, so that speeds and shares stay finite. */
 const MIN_COMPUTE_MS = 0.01;
+
+/** Drops a member and sends it the reason. */
+export type Drop = (member: Member, code: ErrorCode, reason: string) => void;
 
 /** One worker of the run, with its state and its measured speed. */
 export class Member {

@@ -1,7 +1,7 @@
 /** Counts each worker's refused contributions; a worker is dropped after the third one. */
 import type { ErrorCode } from "@lockstep/errors";
 import type { LogEvent } from "@lockstep/run/live";
-import type { Member } from "./members.ts";
+import type { Drop, Member } from "./members.ts";
 
 /** A worker is dropped after this many refused contributions. */
 const MAX_VIOLATIONS = 3;
@@ -9,7 +9,7 @@ const MAX_VIOLATIONS = 3;
 /** Callbacks of `Violations`. */
 export interface ViolationsOptions {
   log: LogEvent;
-  drop: (member: Member, code: ErrorCode, reason: string) => void;
+  drop: Drop;
 }
 
 /** Logs violations, and drops workers with too many. */

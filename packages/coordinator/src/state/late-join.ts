@@ -3,10 +3,9 @@
  * messages that all workers received since, as fast as it reads, and is assigned slices once it has caught up. The other
  * workers do not wait for it.
  */
-import type { ErrorCode } from "@lockstep/errors";
 import { encode, type Plan } from "@lockstep/gradient-sync";
 import type { LogEvent } from "@lockstep/run/live";
-import { type Member, sendToAll } from "../membership/members.ts";
+import { type Drop, type Member, sendToAll } from "../membership/members.ts";
 import type { Requests } from "../membership/requests.ts";
 import { haveSameDevice, newOrigin } from "../membership/state-origin.ts";
 import type { StateSpec, StateStreams } from "./state-streams.ts";
@@ -20,7 +19,7 @@ export interface LateJoinOptions {
   stateDict: readonly StateSpec[];
   /** Bytes of updates that are buffered while workers read their snapshot. */
   maxLogBytes: number;
-  drop: (member: Member, code: ErrorCode, reason: string) => void;
+  drop: Drop;
   log: LogEvent;
 }
 

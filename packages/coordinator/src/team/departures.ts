@@ -6,9 +6,6 @@ import { type ErrorCode, LockstepError } from "@lockstep/errors";
 import type { Member } from "../membership/members.ts";
 import type { TeamState } from "./team-state.ts";
 
-/** Drops a member and sends it the reason. */
-export type Drop = (member: Member, code: ErrorCode, reason: string) => void;
-
 /** Callbacks that a departure leads to. */
 export interface DeparturesOptions {
   /** Reclaims the work of a member that has departed; `decide` is called afterwards. */

@@ -7,13 +7,13 @@ import type { EvaluateTask, Evaluation, StateCapture, StepTask, StepTotals, Team
 import type { WorkerNow } from "@lockstep/run/live";
 import type { MessageHandler } from "../connections/admission-control.ts";
 import type { ReadySession } from "../connections/ready-session.ts";
-import type { Member } from "../membership/members.ts";
+import type { Drop, Member } from "../membership/members.ts";
 import { Violations } from "../membership/violations.ts";
 import { type RunStart, startWorkers } from "../state/initial-state.ts";
 import type { Traffic } from "../step/step-stats.ts";
 import { type ActiveRun, makeActiveRun } from "./active-run.ts";
 import { CatchUp } from "./catch-up.ts";
-import { allLost, Departures, type Drop } from "./departures.ts";
+import { allLost, Departures } from "./departures.ts";
 import { EvaluationRunner } from "./evaluation-runner.ts";
 import { MemberHandler } from "./member-handler.ts";
 import type { Phase } from "./phase.ts";

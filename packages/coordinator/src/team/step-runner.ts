@@ -11,11 +11,10 @@ import {
 } from "@lockstep/gradient-sync";
 import { planSubtrees, type StepTask, type StepTotals } from "@lockstep/run";
 import { weightsOf } from "../membership/balance.ts";
-import type { Member } from "../membership/members.ts";
+import type { Drop, Member } from "../membership/members.ts";
 import type { Violations } from "../membership/violations.ts";
 import { countTraffic, stepStats, type Traffic } from "../step/step-stats.ts";
 import type { ActiveRun } from "./active-run.ts";
-import type { Drop } from "./departures.ts";
 import type { TeamState } from "./team-state.ts";
 
 type Rejected = MessageOf<"rejected">;

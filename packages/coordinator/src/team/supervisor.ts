@@ -1,6 +1,6 @@
 /** Carries out the decisions of `decide`: drops silent and stalled members, and assigns their subtrees to others. */
 import { type Decision, decide } from "../membership/decide.ts";
-import type { Drop } from "./departures.ts";
+import type { Drop } from "../membership/members.ts";
 import type { StepRunner } from "./step-runner.ts";
 import type { TeamState } from "./team-state.ts";
 import { teamView } from "./team-view.ts";
