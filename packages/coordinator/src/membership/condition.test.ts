@@ -82,6 +82,6 @@ test("a failure that is lifted lets later waits wait again, but not those that i
   const condition = new Condition();
   condition.fail(new Error("all lost"));
   const early = condition.wait(() => false);
-  condition.fail(undefined);
+  condition.clear();
   expect(await Promise.all([early, condition.wait(() => false)].map(now))).toEqual(["all lost", "waits"]);
 });

@@ -33,9 +33,15 @@ export class Condition {
     for (const wait of this.#waits) this.#test(wait);
   }
 
-  /** Rejects all pending and later waits with this error; undefined lifts it. */
-  fail(error: Error | undefined): void {
+  /** Rejects all pending waits, and later ones until `clear`, with this error. */
+  fail(error: Error): void {
     this.#failure = error;
+    this.notify();
+  }
+
+  /** Withdraws the error: later waits wait again. */
+  clear(): void {
+    this.#failure = undefined;
     this.notify();
   }
 

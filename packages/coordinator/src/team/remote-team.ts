@@ -234,7 +234,8 @@ export class RemoteTeam implements Team {
     const { assignments, condition, phase } = this.#state;
     phase.enter({ name: "gathering" });
     assignments.clear();
-    condition.fail(this.#failure);
+    if (this.#failure === undefined) condition.clear();
+    else condition.fail(this.#failure);
     for (const member of this.members) {
       if (member.state === "leaving") this.#departures.release(member);
       else if (member.state !== "waiting")
