@@ -60,7 +60,7 @@ test("a coordinator that cannot listen removes its folder and its signal handler
 test("a coordinator that is stopped while it waits for workers ends and leaves no run", async () => {
   const options = await newRunOptions();
   const onListening = () => void process.emit("SIGTERM", "SIGTERM");
-  expect(await coordinate({ ...options, onListening })).toEqual({ end: "not begun", status: 143 });
+  expect(await coordinate({ ...options, onListening })).toEqual({ end: "not-begun", status: 143 });
   expect(existsSync(options.distributed.run.folder.dir)).toBe(false);
 });
 

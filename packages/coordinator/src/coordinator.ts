@@ -28,7 +28,7 @@ import { wakeOn } from "./run/stop.ts";
 import { trainThroughLosses } from "./run/train-through-losses.ts";
 import { gathered } from "./team/gathering.ts";
 
-/** The outcome of a coordinator: `not begun` if it was stopped while it waited for its first workers. */
+/** The outcome of a coordinator: `not-begun` if it was stopped while it waited for its first workers. */
 export type Outcome =
   | { end: "finished" }
   /**
@@ -36,7 +36,7 @@ export type Outcome =
    * @property stopped how far the saved run has come
    */
   | { end: "interrupted"; status: number; stopped: StoppedRun }
-  | { end: "not begun"; status: number };
+  | { end: "not-begun"; status: number };
 
 /** Gathers workers and trains the run with them. A run that is finished already needs no workers. */
 export function coordinate(options: CoordinatorOptions): Promise<Outcome> {
@@ -69,11 +69,11 @@ async function coordinateWith(options: CoordinatorOptions, resources: Resources)
   await gathered(listening.team, { ...options, signal: wakeOn(signal, listening.team) });
   throwIfFailed(signal);
   const run = { ...listening, options, session };
-  const end = signal.aborted ? "not begun" : await trainThroughLosses(run, signal);
+  const end = signal.aborted ? "not-begun" : await trainThroughLosses(run, signal);
   await conclude(run, end, interrupts);
   if (end === "finished") return { end };
   const status = stoppedStatus(interrupts.signal);
-  if (end === "not begun") return { end, status };
+  if (end === "not-begun") return { end, status };
   const steps = listening.team.updatesMade;
   const allSteps = panel.live.snapshot().run?.derived.steps ?? steps;
   return { end, status, stopped: { steps, allSteps, test: distributed.run.config.test } };
@@ -92,7 +92,7 @@ function giveUpOn(failure: AbortSignal, { team }: ListeningTeam): void {
 /** Releases the workers and writes the final files of a finished run. */
 async function conclude(
   { options, session, team, admission }: TeamRun,
-  end: LoopEnd | "not begun",
+  end: LoopEnd | "not-begun",
   interrupts: Interrupts,
 ): Promise<void> {
   const { display, live } = session.panel;
@@ -100,7 +100,7 @@ async function conclude(
   team.finish();
   if (end === "finished") live.event("the run is finished", "finished");
   else live.event("the run was stopped", "stopped");
-  if (end === "not begun") return;
+  if (end === "not-begun") return;
   const { ready } = admission.first;
   display.line(trafficLine(team.traffic, ready));
   if (end === "interrupted") return;

@@ -63,7 +63,7 @@ export function trainWithWorkers(
     };
     const common = { ...LIMITS, balance: "even" as const, version, panel, listen, workers, machine };
     const outcome = await coordinate({ ...common, distributed, localWorkers: failures.signal, onListening });
-    if (outcome.end === "not begun") display.line("stopped before the run started");
+    if (outcome.end === "not-begun") display.line("stopped before the run started");
     else graceMs = LEAVE_MS;
     if (outcome.end === "interrupted") {
       const command = resumeLine("pnpm train", distributed.run.folder.dir, unsavedFlags);

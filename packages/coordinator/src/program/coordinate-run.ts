@@ -67,7 +67,7 @@ async function main(args: string[], program: CoordinatorProgram, resources: Reso
   const outcome = await coordinate({ ...limits, distributed, panel, listen, version, onListening });
   if (outcome.end === "finished") return;
   const stopped = { dir: distributed.run.folder.dir, port: listeningAt, isTerminal: display.isTerminal };
-  if (outcome.end === "not begun") display.line("stopped before the run started");
+  if (outcome.end === "not-begun") display.line("stopped before the run started");
   else display.line(stoppedCoordinatorLine(program, { ...stopped, done: outcome.stopped }));
   process.exitCode = outcome.status;
 }

@@ -10,7 +10,7 @@ export class Supervisor {
   readonly #state: TeamState;
   readonly #steps: StepRunner;
   readonly #drop: Drop;
-  #now: "idle" | "deciding" | "to decide again" = "idle";
+  #now: "idle" | "deciding" | "decide-again" = "idle";
 
   constructor(state: TeamState, { steps, drop }: { steps: StepRunner; drop: Drop }) {
     this.#state = state;
@@ -21,7 +21,7 @@ export class Supervisor {
   /** Decides and acts. A call that results from an action is deferred until the current decisions are carried out. */
   decide(): void {
     if (this.#now !== "idle") {
-      this.#now = "to decide again";
+      this.#now = "decide-again";
       return;
     }
     const { options } = this.#state;
@@ -36,7 +36,7 @@ export class Supervisor {
   }
 
   #isToDecideAgain(): boolean {
-    return this.#now === "to decide again";
+    return this.#now === "decide-again";
   }
 
   #carryOut(decision: Decision): void {
