@@ -8,6 +8,7 @@ import {
   nextStepsLine,
   printFolder,
   type Resources,
+  type RunPanel,
   RunSession,
   readWeights,
   type StoppedRun,
@@ -21,12 +22,13 @@ import {
 } from "@lockstep/run";
 import { parseTopology } from "./admission/topology.ts";
 import type { CoordinatorOptions } from "./run/coordinator-options.ts";
-import { type ListeningTeam, openTeam } from "./run/listening-team.ts";
+import { openTeam } from "./run/listening-team.ts";
 import { trafficLine } from "./run/run-facts.ts";
 import type { TeamRun } from "./run/start-with-team.ts";
 import { wakeOn } from "./run/stop.ts";
 import { trainThroughLosses } from "./run/train-through-losses.ts";
 import { gathered } from "./team/gathering.ts";
+import type { RemoteTeam } from "./team/remote-team.ts";
 
 /** The outcome of a coordinator: `not-begun` if it was stopped while it waited for its first workers. */
 export type Outcome =
@@ -44,7 +46,7 @@ export function coordinate(options: CoordinatorOptions): Promise<Outcome> {
 }
 
 async function coordinateWith(options: CoordinatorOptions, resources: Resources): Promise<Outcome> {
-  const { distributed, panel, workers } = options;
+  const { distributed, panel } = options;
   const finished = finishedLines(distributed.run);
   if (finished !== undefined) {
     for (const line of finished) panel.display.line(line);
@@ -53,34 +55,56 @@ async function coordinateWith(options: CoordinatorOptions, resources: Resources)
   const session = await RunSession.hold(distributed.run, panel);
   resources.add(() => session.close());
   printFolder(panel.display, distributed.run.folder); // its header has to wait for a worker
+  const interrupts = watchForStops(panel, resources);
+  const listening = await openTeam(options, resources);
+  const run = { ...listening, options, session };
+  const signal = stopSignal(run, interrupts);
+  options.onListening(listening.port);
+  const end = await gatherAndTrain(run, signal);
+  await conclude(run, end, interrupts);
+  return outcomeOf(run, end, interrupts);
+}
+
+/** Watches for requests to stop, until `resources` are closed. */
+function watchForStops({ display, live }: RunPanel, resources: Resources): Interrupts {
   const interrupts = watchInterrupts({
     doing: "stopping after this step",
     log: (line) => {
-      if (panel.live.snapshot().run !== undefined) panel.display.line(line); // else the stop itself is told
+      if (live.snapshot().run !== undefined) display.line(line); // before the run starts, only the stop itself is reported
     },
   });
   resources.add(interrupts.unwatch);
-  const listening = await openTeam(options, resources);
-  const failures = [session.leaseSignal, listening.failed, ...(options.localWorkers ? [options.localWorkers] : [])];
-  for (const failure of failures) giveUpOn(failure, listening);
-  const signal = AbortSignal.any([interrupts.signal, panel.controls.signal, ...failures]);
-  options.onListening(listening.port);
-  panel.live.event(`waiting for ${counted(workers, "worker")}`, "waiting");
-  await gathered(listening.team, { ...options, signal: wakeOn(signal, listening.team) });
+  return interrupts;
+}
+
+/** Returns the signal that ends the run: by an interrupt, from the dashboard, or with a failure. */
+function stopSignal({ failed, options, session, team }: TeamRun, interrupts: Interrupts): AbortSignal {
+  const { localWorkers, panel } = options;
+  const failures = [session.leaseSignal, failed, ...(localWorkers ? [localWorkers] : [])];
+  for (const failure of failures) giveUpOn(failure, team);
+  return AbortSignal.any([interrupts.signal, panel.controls.signal, ...failures]);
+}
+
+/** Waits for the first workers, and trains until the schedule is done or `signal` aborts. */
+async function gatherAndTrain(run: TeamRun, signal: AbortSignal): Promise<LoopEnd | "not-begun"> {
+  const { options, session, team } = run;
+  session.panel.live.event(`waiting for ${counted(options.workers, "worker")}`, "waiting");
+  await gathered(team, { ...options, signal: wakeOn(signal, team) });
   throwIfFailed(signal);
-  const run = { ...listening, options, session };
-  const end = signal.aborted ? "not-begun" : await trainThroughLosses(run, signal);
-  await conclude(run, end, interrupts);
+  return signal.aborted ? "not-begun" : trainThroughLosses(run, signal);
+}
+
+function outcomeOf({ session, team }: TeamRun, end: LoopEnd | "not-begun", interrupts: Interrupts): Outcome {
   if (end === "finished") return { end };
   const status = stoppedStatus(interrupts.signal);
   if (end === "not-begun") return { end, status };
-  const steps = listening.team.updatesMade;
-  const allSteps = panel.live.snapshot().run?.derived.steps ?? steps;
-  return { end, status, stopped: { steps, allSteps, test: distributed.run.config.test } };
+  const steps = team.updatesMade;
+  const allSteps = session.panel.live.snapshot().run?.derived.steps ?? steps;
+  return { end, status, stopped: { steps, allSteps, test: session.run.config.test } };
 }
 
 /** Rejects all waits for the team once `failure` aborts. */
-function giveUpOn(failure: AbortSignal, { team }: ListeningTeam): void {
+function giveUpOn(failure: AbortSignal, team: RemoteTeam): void {
   const giveUp = () => {
     const cause = stopCauseOf(failure);
     if (cause?.type === "failure") team.giveUp(cause.error);
