@@ -79,9 +79,18 @@ export class StartedRun {
     const { run, panel, lease } = this.#leased;
     const { schedule, resumePoint } = this.#start;
     const { modelName, classes } = this.derived;
-    const about = { folder: run.folder, config: run.config, schedule, modelName, classes };
-    const shown = { display: panel.display, live: panel.live };
-    const writer = new RunWriter({ ...about, ...shown, startedAt: new Date(), resumePoint, lease });
+    const writer = new RunWriter({
+      folder: run.folder,
+      config: run.config,
+      schedule,
+      modelName,
+      classes,
+      display: panel.display,
+      live: panel.live,
+      startedAt: new Date(),
+      resumePoint,
+      lease,
+    });
     return new TrainingRun({ schedule, writer, resumePoint, controls: panel.controls });
   }
 }

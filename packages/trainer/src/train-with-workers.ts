@@ -1,6 +1,6 @@
 /** `pnpm train --workers N`: a coordinator in this process, and N worker processes on this machine. */
 import { type MachineOptions, resumeLine, version } from "@lockstep/config";
-import { coordinate, type DistributedRun, openDistributedRun } from "@lockstep/coordinator";
+import { coordinate, type DistributedRun, type Outcome, openDistributedRun } from "@lockstep/coordinator";
 import { controlToken, dashboardAddress, dashboardLine, makeSite } from "@lockstep/dashboard";
 import {
   type Command,
@@ -45,7 +45,7 @@ export function trainWithWorkers(
   view: LocalWorkersView,
 ): Promise<RunFolder> {
   return withResources(async (resources) => {
-    const { display, unsavedFlags = [] } = view;
+    const { display } = view;
     const distributed = await openDistributedRun(request, display);
     resources.add(display.close);
     const panel = openPanel(display);
@@ -61,17 +61,30 @@ export function trainWithWorkers(
       suggestWorkers(panel, local.command);
       view.onStarted?.(local, panel.live);
     };
-    const common = { ...LIMITS, balance: "even" as const, version, panel, listen, workers, machine };
-    const outcome = await coordinate({ ...common, distributed, localWorkers: failures.signal, onListening });
-    if (outcome.end === "not-begun") display.line("stopped before the run started");
-    else graceMs = LEAVE_MS;
-    if (outcome.end === "interrupted") {
-      const command = resumeLine("pnpm train", distributed.run.folder.dir, unsavedFlags);
-      display.line(stoppedLine(outcome.stopped, command));
-    }
-    if (outcome.end !== "finished") process.exitCode = outcome.status;
+    const outcome = await coordinate({
+      ...LIMITS,
+      balance: "even",
+      version,
+      panel,
+      listen,
+      workers,
+      machine,
+      distributed,
+      localWorkers: failures.signal,
+      onListening,
+    });
+    if (outcome.end !== "not-begun") graceMs = LEAVE_MS;
+    reportOutcome(outcome, distributed.run.folder, view);
     return distributed.run.folder;
   });
+}
+
+/** Prints how a run that was stopped is resumed, and sets the exit status. */
+function reportOutcome(outcome: Outcome, { dir }: RunFolder, { display, unsavedFlags = [] }: LocalWorkersView): void {
+  if (outcome.end === "finished") return;
+  process.exitCode = outcome.status;
+  if (outcome.end === "not-begun") display.line("stopped before the run started");
+  else display.line(stoppedLine(outcome.stopped, resumeLine("pnpm train", dir, unsavedFlags)));
 }
 
 /** Returns how the coordinator listens: on loopback, without token and TLS. It answers the run's pages if they are wanted. */

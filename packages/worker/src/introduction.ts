@@ -19,8 +19,14 @@ const MATMUL_SIZE = { native: 1024, other: 256 };
 /** Makes the `hello` of a worker; `holds` describes the state that it holds after an earlier session. */
 export function helloMessage(name: string, engine: Engine, holds: MessageOf<"hello">["holds"]): MessageOf<"hello"> {
   const device = describeDevice(engine.device);
-  const hello = { type: "hello" as const, protocol: PROTOCOL_VERSION, name, device, ...bitProperties(engine) };
-  return { ...hello, ...(holds && { holds }) };
+  return {
+    type: "hello",
+    protocol: PROTOCOL_VERSION,
+    name,
+    device,
+    ...bitProperties(engine),
+    ...(holds && { holds }),
+  };
 }
 
 /**

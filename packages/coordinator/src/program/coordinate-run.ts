@@ -8,6 +8,7 @@ import {
   eventLogger,
   openPanel,
   type Resources,
+  type RunPanel,
   type RunRequest,
   reportFailure,
   withResources,
@@ -38,36 +39,57 @@ export async function coordinateRun(args: string[], program: CoordinatorProgram)
 
 async function main(args: string[], program: CoordinatorProgram, resources: Resources): Promise<void> {
   const options = program.opts();
-  const { workers, heartbeatMs, stallMs, minWorkers, balance, keepOpen, resume, out } = options;
+  const { workers, heartbeatMs, stallMs, minWorkers, balance, keepOpen } = options;
   const explicit = parseRunOptions(options);
   const display = displayOn(process.stdout, options.log);
   const endpoint = await prepareEndpoint(options, workers, display.isTerminal);
   await assertPortFree(endpoint.listen);
   const panel = openPanel(display);
-  const { live, controls } = panel;
+  const { control, ...site } = openSite(panel, resources);
+  const distributed = await openDistributedRun(requestOf(options, explicit), display);
+  let listeningAt = endpoint.listen.port;
+  const onListening = (port: number) => {
+    listeningAt = port;
+    invite({ endpoint, distributed, workers, args, control }, port, display, resources);
+  };
+  const onRefused = refusalLog((line) => eventLogger(display, panel.live)(line, "refused"));
+  const listen = { ...endpoint.listen, onRefused, ...site };
+  const outcome = await coordinate({
+    workers,
+    heartbeatMs,
+    stallMs,
+    minWorkers,
+    balance,
+    keepOpen,
+    distributed,
+    panel,
+    listen,
+    version,
+    onListening,
+  });
+  if (outcome.end === "finished") return;
+  if (outcome.end === "not-begun") display.line("stopped before the run started");
+  else {
+    const { dir } = distributed.run.folder;
+    const stopped = { dir, done: outcome.stopped, port: listeningAt, isTerminal: display.isTerminal };
+    display.line(stoppedCoordinatorLine(program, stopped));
+  }
+  process.exitCode = outcome.status;
+}
+
+/** Returns the request for a new run, or for the one to resume. */
+function requestOf({ resume, out }: CoordinatorCommandOptions, explicit: ExplicitOptions): RunRequest {
+  if (resume !== undefined) return { type: "resume", dir: resume, explicit };
+  return { type: "new", config: makeConfig(explicit), out };
+}
+
+/** Opens the dashboard's site until `resources` are closed. */
+function openSite({ live, controls }: RunPanel, resources: Resources) {
   const control = controlToken();
   const { onRequest, isProtected, close } = makeSite({
     live,
     control: { token: control, command: async (command) => controls.handle(command) },
   });
   resources.add(close);
-  const request: RunRequest =
-    resume === undefined
-      ? { type: "new", config: makeConfig(explicit), out }
-      : { type: "resume", dir: resume, explicit };
-  const distributed = await openDistributedRun(request, display);
-  let listeningAt = endpoint.listen.port;
-  const onListening = (port: number) => {
-    listeningAt = port;
-    invite({ endpoint, distributed, workers, args, control }, port, display, resources);
-  };
-  const onRefused = refusalLog((line) => eventLogger(display, live)(line, "refused"));
-  const listen = { ...endpoint.listen, onRefused, onRequest, isProtected };
-  const limits = { workers, heartbeatMs, stallMs, minWorkers, balance, keepOpen };
-  const outcome = await coordinate({ ...limits, distributed, panel, listen, version, onListening });
-  if (outcome.end === "finished") return;
-  const stopped = { dir: distributed.run.folder.dir, port: listeningAt, isTerminal: display.isTerminal };
-  if (outcome.end === "not-begun") display.line("stopped before the run started");
-  else display.line(stoppedCoordinatorLine(program, { ...stopped, done: outcome.stopped }));
-  process.exitCode = outcome.status;
+  return { control, onRequest, isProtected };
 }

@@ -32,21 +32,21 @@ function withSortedKeys(_: string, value: unknown): unknown {
 /** Returns only the facts of an object that may have more fields. */
 export function factsOf(facts: FingerprintFacts): FingerprintFacts {
   const { code, modelName, tensors, stateDict, factorable, inputShape, numClasses, classes, mean, std } = facts;
-  const { trainSamples, validationSamples, testSamples } = facts;
-  const sizes = { trainSamples, validationSamples, testSamples };
-  const own = facts.ownWeights && { ownWeights: facts.ownWeights };
+  const { ownWeights, trainSamples, validationSamples, testSamples } = facts;
   return {
     code,
     modelName,
     tensors,
     stateDict,
     factorable,
-    ...own,
+    ...(ownWeights && { ownWeights }),
     inputShape,
     numClasses,
     classes,
     mean,
     std,
-    ...sizes,
+    trainSamples,
+    validationSamples,
+    testSamples,
   };
 }
