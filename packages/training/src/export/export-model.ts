@@ -14,10 +14,10 @@ import {
   writeTfjsModel,
 } from "@lockstep/formats";
 import { encodeOnnxModel, layersInTfOrder, onnxGraphOf, runOnnx, tfjsTopologyOf } from "@lockstep/model";
-import { readWeightsFile } from "@lockstep/run";
+import { openRunFolder, readWeightsFile } from "@lockstep/run";
 import type { Replica } from "../replica.ts";
 import { parameterValues } from "../state.ts";
-import { outputFile } from "./output-file.ts";
+import { assertCanExport, outputFile } from "./output-file.ts";
 import { loadTrainedModel, type TrainedModel } from "./trained-model.ts";
 import { assertSamePredictions, type Exported, type Predict, tfjsExport } from "./verify-export.ts";
 
@@ -41,7 +41,9 @@ interface Format {
  *   an earlier file at the path is then unchanged
  */
 export async function exportModel(dir: string, to: ModelFormat, out: string | undefined): Promise<string> {
+  openRunFolder(dir); // both paths are checked before the engine starts, since its library may be a long download
   if (to === "tfjs" && out !== undefined) assertNoFile(out);
+  assertCanExport(outputFile(out, dir, "model"));
   const trained = await loadTrainedModel(dir, { gpu: false });
   const { replica, run } = trained;
   const { modelName, inputShape } = run.derived;

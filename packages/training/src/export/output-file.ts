@@ -1,6 +1,7 @@
 /** Decides the path of an export. */
-import { join } from "node:path";
-import { pathKind } from "@lockstep/files";
+import { dirname, join } from "node:path";
+import { LockstepError } from "@lockstep/errors";
+import { pathKind, whyNoFolder } from "@lockstep/files";
 
 /**
  * Returns the path of the file that an export writes.
@@ -12,4 +13,17 @@ import { pathKind } from "@lockstep/files";
 export function outputFile(out: string | undefined, dir: string, name: string): string {
   if (out === undefined) return join(dir, "export", name);
   return /[/\\]$/.test(out) || pathKind(out) === "folder" ? join(out, name) : out;
+}
+
+/**
+ * Finds out early whether the folder of an export can be written to. Leaves nothing.
+ *
+ * @param path the file or folder that the export makes
+ * @throws LockstepError ERR_NOT_WRITABLE
+ */
+export function assertCanExport(path: string): void {
+  const folder = dirname(path);
+  const reason = whyNoFolder(folder);
+  if (reason === undefined) return;
+  throw new LockstepError("ERR_NOT_WRITABLE", `Cannot write to ${folder}: ${reason}. Choose another path with --out.`);
 }
