@@ -34,8 +34,13 @@ export const MAX_CLASSES = 1000;
 /** Maximum number of predictions in an evaluation. */
 export const MAX_PREDICTIONS = 1024;
 
-/** Number of heartbeat intervals for which either end may be silent before the other treats it as dead. */
+/** Number of heartbeat intervals for which a worker may be silent before the coordinator treats it as lost. */
 export const MAX_SILENT_HEARTBEATS = 3;
+/**
+ * Number of heartbeat intervals for which the coordinator may be silent before a worker disconnects. It is larger, since
+ * the coordinator has one thread, which may be busy.
+ */
+export const MAX_SILENT_COORDINATOR_HEARTBEATS = 10;
 
 /** Maximum heartbeat interval, for which a timer can still wait for `MAX_SILENT_HEARTBEATS` intervals. */
 export const MAX_HEARTBEAT_MS = Math.floor((2 ** 31 - 1) / MAX_SILENT_HEARTBEATS);

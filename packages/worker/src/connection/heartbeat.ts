@@ -1,7 +1,5 @@
 /** Sends heartbeats to the coordinator and watches for its silence. */
-
-/** Intervals of silence that are tolerated. The coordinator may be busy: unlike a worker, it has one thread. */
-const COORDINATOR_SILENT_BEATS = 10;
+import { MAX_SILENT_COORDINATOR_HEARTBEATS } from "@lockstep/gradient-sync";
 
 /** Options of a heartbeat. */
 export interface HeartbeatOptions {
@@ -46,6 +44,6 @@ export class Heartbeat {
     send();
     if (!isReading()) return;
     const silentMs = nowMs() - this.#lastReceivedMs;
-    if (silentMs >= COORDINATOR_SILENT_BEATS * everyMs) onSilence(silentMs);
+    if (silentMs >= MAX_SILENT_COORDINATOR_HEARTBEATS * everyMs) onSilence(silentMs);
   }
 }
