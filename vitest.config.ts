@@ -1,7 +1,7 @@
 /** The test runs of the repository: unit, integration and long tests. */
 import { defineConfig } from "vitest/config";
 
-// `pnpm vitest run packages/engine` runs one folder, `-t name` one test. A test's name says to which project it belongs:
+// `pnpm vitest run packages/engine` runs one folder, `-t name` one test. A file's name tells its project:
 //   unit         x.test.ts in packages and apps: no process, browser or native engine
 //   integration  x.integration.test.ts, and all of test/src
 //   long         x.long.test.ts: a drawn case of each proof, or all of them in `pnpm test:long` (mode "long")

@@ -1,6 +1,6 @@
 /**
- * Tests a coordinator whose disk fails, on a real file system: it ends with the reason, and its workers wait for it. The
- * tests follow on each other: they share one run, which ends with the result of an undisturbed one.
+ * Tests a coordinator whose disk fails, on a real file system: it ends with the reason, and its workers wait for it.
+ * The tests follow on each other: they share one run, which ends with the result of an undisturbed one.
  */
 import { join } from "node:path";
 import { defined, mountSmallDisk, type SmallDisk, temporaryFolder } from "@lockstep/testing";
@@ -81,7 +81,8 @@ const failures: Failure[] = [
   {
     disk: "becomes unwritable",
     reason: /^ERR_NOT_WRITABLE: Cannot .* \(EROFS.*\)/,
-    cause: (disk) => vi.waitFor(() => disk.setWritable(false), { timeout: 10_000, interval: 1 }), // fails while a file is open
+    // Making the disk read-only fails while a file is open.
+    cause: (disk) => vi.waitFor(() => disk.setWritable(false), { timeout: 10_000, interval: 1 }),
     mend: (disk) => disk.setWritable(true),
   },
 ];

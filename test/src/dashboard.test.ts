@@ -56,7 +56,7 @@ test("the page shows the curves of all steps and workers, and they grow", async 
   for (const pixels of await drawnPixels(page)) expect(pixels).toBeGreaterThan(1000);
   await page.locator("#loss .u-over").hover({ position: { x: 2, y: 50 } });
   expect(await stepOfChart(page, "loss")).toBeLessThan(0.05 * (await stepsOn(page)) + 2);
-  expect(await page.locator("#speed .u-series").allTextContents()).toHaveLength(5); // the step, the total, three workers
+  expect(await page.locator("#speed .u-series").allTextContents()).toHaveLength(5); // step, total, three workers
   expect(await page.locator("#segments li").count()).toBe(3);
   expect(await page.locator("#bytes li").count()).toBe(3);
 });

@@ -1,8 +1,8 @@
 /**
- * Runs the README's commands for one machine: with a tiny model and few steps, and the quickstart and the doctor without
- * changes. documented-team.test.ts runs those for several machines, verify.long.test.ts `pnpm verify`; the dashboard and
- * the playground have their own tests. documentation.test.ts parses the commands of all other pages, which are these
- * with other options, or need a GPU, a second machine or hours.
+ * Runs the README's commands for one machine: with a tiny model and few steps, and the quickstart and the doctor
+ * without changes. documented-team.test.ts runs those for several machines, verify.long.test.ts `pnpm verify`; the
+ * dashboard and the playground have their own tests. documentation.test.ts parses the commands of all other pages,
+ * which are these with other options, or need a GPU, a second machine or hours.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

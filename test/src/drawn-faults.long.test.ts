@@ -124,8 +124,8 @@ class Schedule {
 }
 
 /**
- * Returns how often each sample counted, by epoch, according to the metrics rows: step s of an epoch has the samples from
- * s · batch on, in the epoch's order.
+ * Returns how often each sample counted, by epoch, according to the metrics rows: step s of an epoch has the samples
+ * from s · batch on, in the epoch's order.
  */
 function ledgerOf(rows: readonly StepRow[]): number[][] {
   const ledger: number[][] = [];
@@ -147,7 +147,8 @@ function assertEverySampleOnce(out: string): void {
   expect(completeEpochs).toBeGreaterThan(0);
   expect(ledgerOf(rows)).toEqual([...new Array<number[]>(completeEpochs).fill(once), ...stopped]);
   const epochs = readMetrics(join(out, "metrics.jsonl")).filter((row) => row.type === "epoch");
-  expect(epochs.length).toBeGreaterThanOrEqual(completeEpochs - 1); // the validation of the last epoch may have been interrupted
+  // The last validation may have been interrupted.
+  expect(epochs.length).toBeGreaterThanOrEqual(completeEpochs - 1);
   expect(epochs.map(({ epoch, samples }) => [epoch, samples])).toEqual(
     Array.from({ length: epochs.length }, (_, epoch) => [epoch + 1, TRAIN_SAMPLES]),
   );

@@ -54,7 +54,10 @@ const runOf = (name: Name) => join(dir, `run-${name}`);
 const images = () => tf.randomUniform<tf.Rank.R4>([ROWS, 32, 32, 3], -1, 1, "float32", 7);
 const floatsIn = (path: string) => new Float32Array(new Uint8Array(readFileSync(path)).buffer);
 
-/** `portable` are trained models that other programs can load, `ownLayer` is what the run of one that they cannot printed. */
+/**
+ * `portable` are trained models that other programs can load, `ownLayer` is what the run of one
+ * that they cannot printed.
+ */
 const test = base
   .extend("portable", { scope: "file" }, async () => {
     for (const name of PORTABLE) await train(name);

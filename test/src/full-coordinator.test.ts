@@ -37,7 +37,9 @@ async function serveOneWorker() {
   return { team, server, refused: recorded.refused };
 }
 
-/** Starts an admission of one worker that records refusals, and learns of the end of a connection only at the next one. */
+/**
+ * Starts an admission of one worker that records refusals, and learns of the end of a connection only at the next one.
+ */
 function recordedAdmission(inner: Admission) {
   /** Codes of the refusals. */
   const refused: string[] = [];

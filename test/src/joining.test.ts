@@ -1,4 +1,7 @@
-/** Tests what workers receive when they join a run, which of them are refused, and what ends a run before its first step. */
+/**
+ * Tests what workers receive when they join a run, which of them are refused, and what ends a
+ * run before its first step.
+ */
 
 import { copyFileSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -36,7 +39,9 @@ async function writeSortedWeights(path: string): Promise<void> {
   );
 }
 
-/** The folders of a run on one machine, and of one whose worker has neither the model's file nor that of the weights. */
+/**
+ * The folders of a run on one machine, and of one whose worker has neither the model's file nor that of the weights.
+ */
 const specTest = test.extend("runs", { scope: "file" }, async ({ pool }) => {
   const runs = { local: join(folder, "local"), remote: join(folder, "remote") };
   const [spec, weights] = [join(folder, "net.mjs"), join(folder, "sorted.safetensors")];

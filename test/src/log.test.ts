@@ -80,7 +80,9 @@ test.runIf(hasTerminals)(
   },
 );
 
-/** Asserts that a coordinator has logged its folder, the facts of its run, its phases and its end, and a worker the end. */
+/**
+ * Asserts that a coordinator has logged its folder, the facts of its run, its phases and its end, and a worker the end.
+ */
 function assertLoggedRun(coordinator: Line[], worker: Line[], folder: string): void {
   const headers = coordinator.filter(({ type }) => type === "folder" || type === "run");
   expect(headers).toMatchObject([

@@ -128,7 +128,7 @@ testPage(
       await page.getByText(refusal.replace(path, `shape.${format}`)).waitFor();
       expect(await shownOf(page)).toEqual({ picture: false, predictions: 0, caption: "" });
     }
-    expect(visit.expectedProblems().every((problem) => problem.includes("422"))).toBe(true); // the browser logs each of them
+    expect(visit.expectedProblems().every((problem) => problem.includes("422"))).toBe(true); // one for each
   },
 );
 

@@ -66,7 +66,9 @@ const togetherTest = test.extend("together", { scope: "file" }, async () => {
   return out;
 });
 
-/** Returns whether a worker finished within the step. The time is clipped at either end if the clocks were not aligned. */
+/**
+ * Returns whether a worker finished within the step. The time is clipped at either end if the clocks were not aligned.
+ */
 function isInside(name: string, { ms, workers }: StepRow): boolean {
   const { doneMs } = defined(defined(workers).find((worker) => worker.name === name));
   return defined(doneMs) > 0 && defined(doneMs) < ms.step;

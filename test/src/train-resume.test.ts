@@ -143,7 +143,8 @@ test("a run is not resumed with a changed code model, and is with the original",
   expect(first.status).toBe(0);
   expect(first.stdout).toMatch(/^weights: 2 of 4 loaded or set by the model's module/m);
   expect(first.stdout).toMatch(/^compile: the optimizer Adam and the loss meanSquaredError are not used; .*SGD/m);
-  const resume = ["train", "--no-dashboard", "--resume", out, "--max-steps", "2"]; // in processes of their own, which read the file anew
+  // Each resume is a process of its own, which reads the file anew.
+  const resume = ["train", "--no-dashboard", "--resume", out, "--max-steps", "2"];
   writeFileSync(model, code.replace("relu", "tanh"));
   const changed = await run(resume);
   expect(changed.stderr).toMatch(

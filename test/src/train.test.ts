@@ -26,7 +26,8 @@ const brief = ["--train-fraction", "1", "--no-test", "--no-dashboard"];
 test("a complete run prints a line for each epoch and one for the test", ({ whole }) => {
   const number = String.raw`\d+\.\d{3}`;
   const epoch = `train_loss: ${number} train_acc: ${number}% eval_loss: ${number} eval_acc: ${number}%`;
-  const lines = whole.stdout.split("\n").filter((line) => line.startsWith("[")); // a slow machine prints progress in between
+  // A slow machine prints progress in between.
+  const lines = whole.stdout.split("\n").filter((line) => line.startsWith("["));
   expect(lines.join("\n")).toMatch(
     new RegExp(String.raw`^\[Epoch   1\] ${epoch}\n\[Epoch   2\] ${epoch}\n\[Test \] loss: ${number} acc: ${number}%$`),
   );

@@ -39,7 +39,9 @@ async function replicaOf(path: string): Promise<Replica> {
 const gradientsOf = (replica: Replica, batch: Batch, step: number) =>
   computeGradients(replica, batch, { seed: 0, step, clock: new LapClock() });
 
-/** Returns the results of each step: the loss, every gradient (dense or as its two factors), and the updated weights. */
+/**
+ * Returns the results of each step: the loss, every gradient (dense or as its two factors), and the updated weights.
+ */
 async function train(backend: BackendName, path: string, batches: readonly Batch[]): Promise<Float32Array[][]> {
   await startEngine({ backend });
   const replica = await replicaOf(path);

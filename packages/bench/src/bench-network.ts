@@ -4,8 +4,8 @@
  *     sudo -E env "PATH=$PATH" pnpm bench network --rate 100mbit --python ~/torch/bin/python --json network.json
  *
  * Each worker, and each process of PyTorch, has its own network namespace, behind a link that `tc tbf` shapes in both
- * directions. pairs/shaped-network.ts shows the topology. The throughput of the links is measured first. With --wire bf16
- * PyTorch sends fp16, which has the same size: its bf16 hook does not support gloo.
+ * directions. pairs/shaped-network.ts shows the topology. The throughput of the links is measured first. With --wire
+ * bf16 PyTorch sends fp16, which has the same size: its bf16 hook does not support gloo.
  */
 import type { NetworkOptions } from "@lockstep/config/programs";
 import { LockstepError } from "@lockstep/errors";

@@ -6,7 +6,9 @@ import { onStopSignals, statusOf } from "@lockstep/run";
 
 /** Collects what to do at the end of a bench. */
 export interface Cleanup {
-  /** Adds a callback for the end. The last one added runs first. It must not throw, and must tolerate a second cleanup. */
+  /**
+   * Adds a callback for the end. The last one added runs first. It must not throw, and must tolerate a second cleanup.
+   */
   add(end: () => void): void;
 }
 

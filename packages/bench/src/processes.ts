@@ -102,7 +102,7 @@ export class MeasuredProcess {
     try {
       process.kill(-pid, "SIGKILL");
     } catch (error) {
-      if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error; // ESRCH: it has ended already
+      if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error; // ESRCH: it has ended
     }
   }
 }

@@ -20,8 +20,8 @@ const FOLDERS = ["LOCKSTEP_CACHE", "LOCKSTEP_DATA", "LOCKSTEP_LIBTENSORFLOW", "X
 export const isPath = (text: string): boolean => /[/\\]|\.[cm]?[jt]s$/.test(text);
 
 /**
- * Makes every option and argument of a program that takes a path, by its placeholder, resolve it against the folder where
- * the user typed the command. Folders in `env` become absolute too, because child processes inherit them.
+ * Makes every option and argument of a program that takes a path, by its placeholder, resolve it against the folder
+ * where the user typed the command. Folders in `env` become absolute too, because child processes inherit them.
  */
 export function resolveUserPaths<Program extends CommandUnknownOpts>(
   program: Program,

@@ -14,8 +14,8 @@ export interface WeakScaling {
 const WARMUP_EPOCHS = 5;
 
 /**
- * Returns the options of a run scaled to the number of workers. `linear` multiplies the learning rate by that number and
- * adds a warm-up (Goyal et al., "Accurate, large minibatch SGD", 2017).
+ * Returns the options of a run scaled to the number of workers. `linear` multiplies the learning rate by that number
+ * and adds a warm-up (Goyal et al., "Accurate, large minibatch SGD", 2017).
  *
  * @throws LockstepError ERR_OPTION if the options contradict each other
  */

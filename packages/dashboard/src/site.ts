@@ -48,7 +48,8 @@ export function makeSite({ live, others = [], control }: SiteOptions): Site {
 
   return {
     onRequest: (request, response) => {
-      handleRequest(request, response).catch(() => response.destroy()); // the client has disconnected, or its body is not text
+      // It rejects if the client has disconnected, or if the body is not text.
+      handleRequest(request, response).catch(() => response.destroy());
     },
     isProtected: (path) => !PUBLIC_PATHS.includes(path),
     close: () => stream.close(),

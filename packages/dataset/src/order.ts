@@ -3,9 +3,9 @@ import { at } from "@lockstep/errors";
 import { permutation } from "@lockstep/random";
 
 /**
- * Returns the order in which an epoch visits the samples: `indices`, shuffled for each epoch if `shuffle` is set. A pure
- * function of its arguments. Batch b of an epoch is the range [b · batchSize, (b + 1) · batchSize) of the order; the last
- * batch may be smaller.
+ * Returns the order in which an epoch visits the samples: `indices`, shuffled for each epoch if `shuffle` is set. A
+ * pure function of its arguments. Batch b of an epoch is the range [b · batchSize, (b + 1) · batchSize) of the order;
+ * the last batch may be smaller.
  */
 export function epochOrder(
   indices: Uint32Array<ArrayBuffer>,

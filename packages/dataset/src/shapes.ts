@@ -1,11 +1,11 @@
 /**
- * Shapes: a data set without files. Ten shapes are drawn at a random position, size and angle in two random colours, at any
- * resolution. Either colour can be the lighter one, so no single pixel reveals the class: a linear model fails, and a
- * convolutional model learns it in minutes.
+ * Shapes: a data set without files. Ten shapes are drawn at a random position, size and angle in two random colours, at
+ * any resolution. Either colour can be the lighter one, so no single pixel reveals the class: a linear model fails, and
+ * a convolutional model learns it in minutes.
  *
- * An image is a pure function of (split, index, size). A shape is a signed distance function, in radii, negative inside. The
- * distance in pixels, clamped to half a pixel, gives the pixel's coverage, which smooths the edge.
- * Source: Inigo Quilez, "2D distance functions", https://iquilezles.org/articles/distfunctions2d/
+ * An image is a pure function of (split, index, size). A shape is a signed distance function, in radii, negative
+ * inside. The distance in pixels, clamped to half a pixel, gives the pixel's coverage, which smooths the edge. Source:
+ * Inigo Quilez, "2D distance functions", https://iquilezles.org/articles/distfunctions2d/
  */
 import { at } from "@lockstep/errors";
 import { randomWords } from "@lockstep/random";
@@ -74,8 +74,8 @@ interface Scene {
 }
 
 /**
- * Draws a scene. Its colours differ enough to be visible and are close enough to grey to train on: with black and white,
- * training with He's initial weights and a learning rate of 0.01 diverged.
+ * Draws a scene. Its colours differ enough to be visible and are close enough to grey to train on: with black and
+ * white, training with He's initial weights and a learning rate of 0.01 diverged.
  */
 function scene(split: keyof typeof SPLITS, index: number): Scene {
   const words = randomWords(SEED, "shapes", [SPLITS[split], index, 0], new Uint32Array(11));

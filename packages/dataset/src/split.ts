@@ -10,7 +10,8 @@ export interface Split {
 }
 
 /**
- * Draws round(samples · fraction) samples for training; the others are for validation. A pure function of its arguments.
+ * Draws round(samples · fraction) samples for training; the others are for validation. A pure
+ * function of its arguments.
  *
  * @param fraction above 0, up to 1
  * @throws LockstepError ERR_TRAIN_FRACTION if no sample is left for training

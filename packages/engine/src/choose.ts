@@ -34,8 +34,8 @@ export async function startEngine(options: EngineOptions = {}): Promise<Engine> 
 }
 
 /**
- * Starts an engine as `startEngine` does, but without the line that describes it. Without `install`, it uses only what is
- * already on this machine.
+ * Starts an engine as `startEngine` does, but without the line that describes it. Without `install`, it uses only what
+ * is already on this machine.
  */
 export async function chooseEngine(options: EngineOptions, { install }: { install: boolean }): Promise<Engine> {
   assertEngineOptions(options);

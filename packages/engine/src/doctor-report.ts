@@ -8,7 +8,9 @@ export function formatReport({ checks, canTrain }: DoctorReport): string {
 
 const CANNOT_TRAIN = "This machine cannot train yet. Follow the remedies above.";
 
-/** Returns the verdict on a machine that can train. WebAssembly is many times slower than native TensorFlow or a GPU. */
+/**
+ * Returns the verdict on a machine that can train. WebAssembly is many times slower than native TensorFlow or a GPU.
+ */
 function verdictOn(checks: readonly Check[]): string {
   const isFast = ["native", "webgpu"].some((backend) =>
     checks.some(({ name, ok }) => ok && name === `backend ${backend}`),

@@ -19,12 +19,13 @@ import { makeFolders } from "./make-folders.ts";
 import { temporaryName } from "./temporary-name.ts";
 
 /**
- * Writes a file atomically: into a temporary file (`.tmp`), which is flushed to the disk and then renamed. Makes missing
- * folders. The event loop keeps turning meanwhile. The chunks are written in order without being copied, so none may
- * change before the promise settles.
+ * Writes a file atomically: into a temporary file (`.tmp`), which is flushed to the disk and then renamed. Makes
+ * missing folders. The event loop keeps turning meanwhile. The chunks are written in order without being copied, so
+ * none may change before the promise settles.
  *
  * @param check receives the path of the temporary file before the rename; if it rejects, nothing is written
- * @throws LockstepError ERR_DISK_FULL or ERR_NOT_WRITABLE, and the errors of `check`; an existing file then stays as it was
+ * @throws LockstepError ERR_DISK_FULL or ERR_NOT_WRITABLE, and the errors of `check`; an existing file then stays as it
+ *   was
  */
 export async function writeFileAtomically(
   path: string,
@@ -99,8 +100,8 @@ async function writeFlushed(path: string, chunks: readonly Uint8Array[]): Promis
   const file = await open(path, "w");
   try {
     for (const chunk of chunks) {
-      // Each write takes a whole chunk: a thread pool writes it, and this thread can pass on the next write only between
-      // two training steps. A write may still be partial: Linux stops at 2 GiB.
+      // Each write takes a whole chunk: a thread pool writes it, and this thread can pass on the next write only
+      // between two training steps. A write may still be partial: Linux stops at 2 GiB.
       for (let done = 0; done < chunk.length; ) done += (await file.write(chunk, done)).bytesWritten;
     }
     await file.sync();
@@ -109,7 +110,9 @@ async function writeFlushed(path: string, chunks: readonly Uint8Array[]): Promis
   }
 }
 
-/** Flushes a folder, so that a rename in it survives a power failure. Windows cannot open folders and needs no flush. */
+/**
+ * Flushes a folder, so that a rename in it survives a power failure. Windows cannot open folders and needs no flush.
+ */
 async function flushFolder(path: string): Promise<void> {
   if (process.platform === "win32") return;
   const folder = await open(path, "r");

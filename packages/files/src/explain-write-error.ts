@@ -19,7 +19,9 @@ export function explainWriteError(path: string, bytes: number, cause: unknown): 
   return new LockstepError("ERR_NOT_WRITABLE", `${text}, or choose another with --out.`, { cause });
 }
 
-/** Describes a file system error. Says so in words if a file is in the place of a folder, or a folder in that of a file. */
+/**
+ * Describes a file system error. Says so in words if a file is in the place of a folder, or a folder in that of a file.
+ */
 export function writeFault(fault: unknown): string {
   if (!isSystemError(fault)) return messageOf(fault);
   const { code, path, message } = fault;

@@ -1,4 +1,6 @@
-/** The files package: atomic writes, folders, and threads. Leases on folders are in a file of their own: they load zod. */
+/**
+ * The files package: atomic writes, folders, and threads. Leases on folders are in a file of their own: they load zod.
+ */
 export { appendLine, appendToFile, writeFileAtomically, writeSmallFile } from "./atomic-write.ts";
 export { ignoreFileErrors, removeIfPossible } from "./best-effort.ts";
 export { diskFault, isDiskFull } from "./disk-fault.ts";

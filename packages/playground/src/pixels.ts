@@ -10,9 +10,9 @@ export const MAX_BUFFERED_BODIES = 8;
 
 /**
  * Returns a request listener that decodes pictures. It answers a POST of a picture, whose file name is the query's
- * `name`, with [height, width, 3] bytes in RGB, or with 422 and an error message for people. Pictures are decoded one at
- * a time, so that a few large ones do not fill the memory. Meanwhile further bodies are read, since the server closes
- * connections whose request is incomplete for long. The listener never throws.
+ * `name`, with [height, width, 3] bytes in RGB, or with 422 and an error message for people. Pictures are decoded one
+ * at a time, so that a few large ones do not fill the memory. Meanwhile further bodies are read, since the server
+ * closes connections whose request is incomplete for long. The listener never throws.
  *
  * @param decode decoder to use, for tests
  */

@@ -61,8 +61,8 @@ export interface BitPromise {
  * Returns the number of threads that a resumed run with fixed slices needs to compute the bits of an undisturbed run.
  *
  * @param before the devices that computed the run until now; undefined in folders of earlier versions
- * @returns undefined if any number will do: without fixed slices, after devices that differ, or on a backend that has no
- *   choice of threads
+ * @returns undefined if any number will do: without fixed slices, after devices that differ, or on a backend that has
+ *   no choice of threads
  */
 export function threadsToKeep(
   before: readonly DeviceGroup[] | undefined,

@@ -8,8 +8,8 @@ import { resultLines, stepsLine } from "./terminal/lines.ts";
 import { nextStepsLine } from "./terminal/next-steps-line.ts";
 
 /**
- * Returns the lines to print for a run whose steps are all done and whose results are all written; undefined if anything is
- * left to do.
+ * Returns the lines to print for a run whose steps are all done and whose results are all written; undefined if
+ * anything is left to do.
  *
  * @throws LockstepError ERR_OPTION if the options now allow fewer steps than are done
  */

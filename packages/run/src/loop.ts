@@ -1,6 +1,6 @@
 /**
- * The training loop: a run from its first task to its last. The team computes, as one replica in this process or as many
- * workers behind sockets; the loop is the same for both.
+ * The training loop: a run from its first task to its last. The team computes, as one replica in this process or as
+ * many workers behind sockets; the loop is the same for both.
  */
 import type { Task } from "./schedule/schedule.ts";
 import { throwIfFailed } from "./stop-reason.ts";

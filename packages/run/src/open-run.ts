@@ -45,7 +45,8 @@ export interface OpenedRun extends RunInputs {
  *
  * @param check loads and checks the model and the data
  * @param warn called with a line for each checkpoint that cannot be read
- * @throws LockstepError ERR_RUN_EXISTS, ERR_NOT_WRITABLE, ERR_NO_RUN, ERR_RUN_FILE, ERR_SAFETENSORS, ERR_NO_CHECKPOINT or what `check` throws
+ * @throws LockstepError ERR_RUN_EXISTS, ERR_NOT_WRITABLE, ERR_NO_RUN, ERR_RUN_FILE, ERR_SAFETENSORS, ERR_NO_CHECKPOINT
+ *   or what `check` throws
  */
 export async function openRun<Model>(
   request: RunRequest,

@@ -11,8 +11,8 @@ export interface ResumedMachine {
 }
 
 /**
- * Returns the options of this machine. A resumed run keeps the number of threads that was given when it started. With fixed
- * slices it keeps also a number that the machine has chosen, since its bits depend on it.
+ * Returns the options of this machine. A resumed run keeps the number of threads that was given when it started. With
+ * fixed slices it keeps also a number that the machine has chosen, since its bits depend on it.
  *
  * @param explicit the options that the user gives now
  */

@@ -4,8 +4,8 @@
 export type SignalName = "SIGINT" | "SIGTERM" | "SIGHUP";
 
 /**
- * The cause of a stop. For a signal, for a stop on the dashboard, and when the last worker that holds the weights leaves,
- * the run completes its step and saves its state; a failure ends it at once.
+ * The cause of a stop. For a signal, for a stop on the dashboard, and when the last worker that holds the weights
+ * leaves, the run completes its step and saves its state; a failure ends it at once.
  */
 export type StopCause =
   | { type: "signal"; signal: SignalName }

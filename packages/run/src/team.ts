@@ -51,8 +51,8 @@ export interface Team {
   /** Resolves when enough workers are connected for the next task, or when `signal` aborts. Absent with one replica. */
   assemble?(signal: AbortSignal): Promise<void>;
   /**
-   * Makes one step. Calls `beforeCommit` with the sums of the batch before any replica applies the update; if it throws,
-   * none does.
+   * Makes one step. Calls `beforeCommit` with the sums of the batch before any replica applies the
+   * update; if it throws, none does.
    */
   step(task: StepTask, beforeCommit: (totals: StepTotals) => void): Promise<void>;
   /** Evaluates all samples of a split at the current weights. Resolves to undefined if `signal` aborts meanwhile. */

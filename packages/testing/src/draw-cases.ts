@@ -23,7 +23,9 @@ export function drawCases<Case>(proof: string, cases: readonly Case[], count = 1
 /** Returns the whole numbers below `count`: the usual seeds of a proof with drawn cases. */
 export const seedsBelow = (count: number): number[] => Array.from({ length: count }, (_, seed) => seed);
 
-/** Registers the tests of a long proof by their names: all under `pnpm test:long`, otherwise one that the seed chooses. */
+/**
+ * Registers the tests of a long proof by their names: all under `pnpm test:long`, otherwise one that the seed chooses.
+ */
 export function drawTest(proof: string, tests: Record<string, () => Promise<void>>, timeoutMs = 600_000): void {
   for (const [name, prove] of drawCases(proof, Object.entries(tests))) test(name, { timeout: timeoutMs }, prove);
 }

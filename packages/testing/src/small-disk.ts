@@ -32,7 +32,7 @@ export function mountSmallDisk(bytes: number): SmallDisk | undefined {
       try {
         writeFileSync(ballast, Buffer.alloc(Math.max(0, bavail * bsize - freeBytes)));
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error; // another process wrote as well: the disk is full
+        if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error; // ENOSPC: another process wrote too
       }
     },
     clear: () => rmSync(ballast),

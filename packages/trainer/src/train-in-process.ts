@@ -40,9 +40,9 @@ import { slowBackendLine } from "./slow-backend.ts";
 const warnOn = (display: Display) => (line: string) => display.line(line, { level: "warn" });
 
 /**
- * Trains until the schedule is complete or a stop is requested. A run that ended before its first checkpoint restarts at
- * step 0, where its configuration determines the same weights. For a run that is finished already, prints where its results
- * are.
+ * Trains until the schedule is complete or a stop is requested. A run that ended before its first checkpoint restarts
+ * at step 0, where its configuration determines the same weights. For a run that is finished already,
+ * prints where its results are.
  *
  * @returns the folder of the run
  */

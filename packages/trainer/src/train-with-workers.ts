@@ -87,7 +87,10 @@ function reportOutcome(outcome: Outcome, { dir }: RunFolder, { display, unsavedF
   else display.line(stoppedLine(outcome.stopped, resumeLine("pnpm train", dir, unsavedFlags)));
 }
 
-/** Returns how the coordinator listens: on loopback, without token and TLS. It answers the run's pages if they are wanted. */
+/**
+ * Returns how the coordinator listens: on loopback, without token and TLS. It answers the run's pages if they are
+ * wanted.
+ */
 function listenOptionsOf({ live, controls }: RunPanel, { dashboard }: LocalWorkersView, resources: Resources) {
   const control = controlToken();
   const command = async (order: Command) => controls.handle(order);

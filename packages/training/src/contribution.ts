@@ -1,6 +1,6 @@
 /**
- * A worker's contribution for a slice of the global batch: sums over the slice's samples, never means. Sums of slices add
- * up to the sum of the batch, and the update divides once, by the samples of the global batch.
+ * A worker's contribution for a slice of the global batch: sums over the slice's samples, never means. Sums of slices
+ * add up to the sum of the batch, and the update divides once, by the samples of the global batch.
  */
 
 import { tf } from "@lockstep/engine";

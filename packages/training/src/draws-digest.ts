@@ -5,9 +5,9 @@ import { normals } from "@lockstep/random";
 import { dropoutMask } from "./dropout.ts";
 
 /**
- * Returns the SHA-256, in hex, of numbers drawn for a fixed seed: initial weights, a dropout mask, and a batch of drawn,
- * shuffled and augmented images. It is the same on every machine, so it also detects two versions of the code with the
- * same arithmetic version by mistake.
+ * Returns the SHA-256, in hex, of numbers drawn for a fixed seed: initial weights, a dropout mask, and a batch of
+ * drawn, shuffled and augmented images. It is the same on every machine, so it also detects two versions of the code
+ * with the same arithmetic version by mistake.
  */
 export async function drawsDigest(): Promise<string> {
   const [seed, epoch, size] = [1, 2, 8];

@@ -11,7 +11,9 @@ export interface Slice {
 
 /** Receives the gradients of one slice. */
 export interface SliceSink {
-  /** Takes ownership of the gradient of weight `index`. Called once for each weight, in the order of the backward pass. */
+  /**
+   * Takes ownership of the gradient of weight `index`. Called once for each weight, in the order of the backward pass.
+   */
   gradient(index: number, gradient: Gradient): void;
   /** Completes the contribution. Resolves when this worker has finished the slice. */
   done(sums: SliceSums): Promise<void>;
@@ -27,8 +29,8 @@ export interface Exchange {
   /** Returns the receiver of the gradients of a slice, which `slices` has yielded last. */
   sink(slice: Slice): SliceSink;
   /**
-   * Returns the sums over all slices of the step, in slice order. The caller owns the tensors until the next step, which
-   * may reuse their memory.
+   * Returns the sums over all slices of the step, in slice order. The caller owns the tensors until the next step,
+   * which may reuse their memory.
    */
   update(): Promise<Update>;
 }

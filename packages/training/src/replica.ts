@@ -114,8 +114,8 @@ export class Replica {
 
   /**
    * Returns a weight for the layers. In a forward pass it goes through an identity op, whose gradient is the weight's
-   * complete gradient, since all layers read the weight from there. The result is kept for the layer's next application,
-   * because a layer disposes of what it reads.
+   * complete gradient, since all layers read the weight from there. The result is kept for the layer's next
+   * application, because a layer disposes of what it reads.
    */
   #read(index: number): tf.Tensor {
     const weight = this.parameters.weight(index);

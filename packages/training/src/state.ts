@@ -24,8 +24,8 @@ export interface SnapshotPiece {
 }
 
 /**
- * A snapshot of a replica's state, to be read piece by piece while training continues. It holds the tensors, so the next
- * update of each writes to a copy.
+ * A snapshot of a replica's state, to be read piece by piece while training continues. It holds the tensors, so the
+ * next update of each writes to a copy.
  */
 export class StateSnapshot {
   readonly #names: readonly StateDictName[];

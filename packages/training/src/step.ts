@@ -22,8 +22,8 @@ export interface StepContext {
 }
 
 /**
- * Runs one training step with this worker's slices. `beforeCommit` gets the sums of the global batch before the update is
- * applied; if it throws, the weights do not change.
+ * Runs one training step with this worker's slices. `beforeCommit` gets the sums of the global batch before the update
+ * is applied; if it throws, the weights do not change.
  */
 export async function trainStep(
   { config, replica, batches, exchange, clock }: StepContext,

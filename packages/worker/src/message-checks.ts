@@ -12,8 +12,8 @@ const MAX_CHUNKS = 2 ** 16;
  * Checks that this worker can start as the coordinator says.
  *
  * @param step number of updates in this worker's weights; undefined if it has none of the run
- * @throws LockstepError ERR_PLAN if the plan does not fit this model's gradients, ERR_MESSAGE_ORDER if the worker is told
- *   to continue with weights that it does not hold
+ * @throws LockstepError ERR_PLAN if the plan does not fit this model's gradients, ERR_MESSAGE_ORDER if the worker is
+ *   told to continue with weights that it does not hold
  */
 export function assertStart(start: MessageOf<"start">, tensors: readonly TensorSpec[], step: number | undefined): void {
   const { forms, state, chunkBytes } = start;

@@ -23,8 +23,8 @@ export interface WorkerOptions extends ReconnectionOptions, PrepareOptions {
 }
 
 /**
- * Works until the run is over or this worker may leave. If the coordinator goes away, the worker reconnects: a restarted
- * coordinator resumes from the weights that the workers hold.
+ * Works until the run is over or this worker may leave. If the coordinator goes away, the worker reconnects: a
+ * restarted coordinator resumes from the weights that the workers hold.
  *
  * @param connection a new connection to the coordinator, which this function closes
  * @throws LockstepError the reason why the coordinator refused this worker, or what is missing on this machine

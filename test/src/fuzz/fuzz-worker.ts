@@ -1,6 +1,6 @@
 /**
- * Fuzzes a worker with the frames of an honest coordinator, some of them damaged, others out of order. Frames that do not
- * decode end the connection; the others reach a participant with a real model.
+ * Fuzzes a worker with the frames of an honest coordinator, some of them damaged, others out of order. Frames that do
+ * not decode end the connection; the others reach a participant with a real model.
  */
 
 import { setFlagsFromString } from "node:v8";

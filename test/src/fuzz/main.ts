@@ -1,6 +1,6 @@
 /**
- * Fuzzes a coordinator and a worker: `pnpm fuzz --frames 1000000 --seed 1`. Prints a report of each, and fails on a crash,
- * a leak, a wrong result, or a connection that ends without an error code.
+ * Fuzzes a coordinator and a worker: `pnpm fuzz --frames 1000000 --seed 1`. Prints a report of each, and fails on a
+ * crash, a leak, a wrong result, or a connection that ends without an error code.
  */
 
 import { Command, Option } from "@commander-js/extra-typings";

@@ -46,7 +46,8 @@ function batchOf({ split: part, epoch, start, end }: SliceRequest): Batch {
 /** Makes a new model and its data. */
 export async function freshRun(): Promise<PreparedRun> {
   const run = preparedRun(config, await loadModel("micro", { spec }), { ...sizes, batchOf });
-  return { ...run, engine: { ...run.engine, backend: "wasm" } }; // the wasm backend measures its speed with a small product
+  // The wasm backend measures its speed with a small product.
+  return { ...run, engine: { ...run.engine, backend: "wasm" } };
 }
 
 /** What a worker received. */

@@ -1,6 +1,6 @@
 /**
- * Measures this machine's GPU: the doctor's checks, parity with PyTorch, steps, read-back, products and convolutions, and
- * the same in PyTorch if it is installed. test/gpu/run.sh starts it.
+ * Measures this machine's GPU: the doctor's checks, parity with PyTorch, steps, read-back, products and convolutions,
+ * and the same in PyTorch if it is installed. test/gpu/run.sh starts it.
  */
 
 import { spawnSync } from "node:child_process";

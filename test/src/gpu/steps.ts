@@ -38,7 +38,9 @@ export interface StepFigures {
   readBack: ReadBackFigures;
 }
 
-/** Read-back of all gradients of a step as they are sent: dense for convolutions and biases, factored for the others. */
+/**
+ * Read-back of all gradients of a step as they are sent: dense for convolutions and biases, factored for the others.
+ */
 interface ReadBackFigures {
   bytes: number;
   medianMs: number;

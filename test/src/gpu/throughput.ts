@@ -28,7 +28,11 @@ export async function measureThroughput({ matmulSize, convImages }: Settings): P
   };
 }
 
-/** Formats the figures as a line. @param peakTeraflops peak of the card in float32 without tensor cores, by its data sheet */
+/**
+ * Formats the figures as a line.
+ *
+ * @param peakTeraflops peak of the card in float32 without tensor cores, by its data sheet
+ */
 export function describeThroughput({ matmul, convolution }: Throughput, peakTeraflops?: number): string {
   const rate = (teraflops: number) => {
     const share = peakTeraflops && ` (${((100 * teraflops) / peakTeraflops).toFixed(0)} % of the card's peak)`;

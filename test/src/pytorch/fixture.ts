@@ -23,12 +23,16 @@ export interface Fixture {
   update_l2: Record<string, number>;
 }
 
-/** Reads a fixture. alexnet-cifar10-4-images-pytorch.json is as alexnet-cifar10-pytorch.json, with one step of 4 images. */
+/**
+ * Reads a fixture. alexnet-cifar10-4-images-pytorch.json is as alexnet-cifar10-pytorch.json, with one step of 4 images.
+ */
 export function readFixture(name: string): Fixture {
   return JSON.parse(readFileSync(new URL(`../../fixtures/${name}`, import.meta.url), "utf8")) as Fixture;
 }
 
-/** Returns the weights: tensor k is (2u − 1)·√(gain / fan_in) with seed 1000 + k, gain 2 for weights and 1 for biases. */
+/**
+ * Returns the weights: tensor k is (2u − 1)·√(gain / fan_in) with seed 1000 + k, gain 2 for weights and 1 for biases.
+ */
 export function fixtureWeights(names: readonly Pick<StateDictName, "name" | "torchShape">[]): StateDict {
   let fanIn = 0;
   return new Map(
@@ -49,7 +53,10 @@ export function fixtureBatch(step: number, batchSize: number, size: number, clas
   return fixtureSamples(step * batchSize, (step + 1) * batchSize, size, classes);
 }
 
-/** Returns samples: byte i in the order image, channel, row, column is ⌊256u⌋ with seed 1; labels are ⌊classes·u⌋, seed 2. */
+/**
+ * Returns samples: byte i in the order image, channel, row, column is ⌊256u⌋ with seed 1;
+ * labels are ⌊classes·u⌋, seed 2.
+ */
 export function fixtureSamples(start: number, end: number, size: number, classes: number): Batch {
   const plane = size * size;
   const images = new Float32Array((end - start) * plane * 3);

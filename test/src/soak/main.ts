@@ -1,6 +1,7 @@
 /**
- * `pnpm soak`: a long run of a tiny model in which workers die and others join, again and again. Prints the memory of the
- * coordinator and of a worker that stays, and fails if it grows, or if the weights are not those of an undisturbed run.
+ * `pnpm soak`: a long run of a tiny model in which workers die and others join, again and again. Prints the memory of
+ * the coordinator and of a worker that stays, and fails if it grows, or if the weights are not
+ * those of an undisturbed run.
  */
 
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -73,7 +74,10 @@ if (failures.length === 0)
   console.log(`${deaths} deaths and joins: no memory grew, and the weights are those of an undisturbed run`);
 process.exit(failures.length === 0 ? 0 : 1);
 
-/** Trains to the end. After every `EVERY_STEPS` steps a worker is killed and another joins. Returns the number of deaths. */
+/**
+ * Trains to the end. After every `EVERY_STEPS` steps a worker is killed and another joins.
+ * Returns the number of deaths.
+ */
 async function trainWithDeaths(): Promise<number> {
   let mortal = new StandbyWorker();
   await Promise.all([joinRun(staying, "staying"), joinRun(mortal, "w0")]);

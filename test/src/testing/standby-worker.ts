@@ -1,6 +1,7 @@
 /**
- * A worker for tests that outlives its runs, because an engine takes seconds to start. A line of JSON on standard input,
- * a `JoinRequest`, makes it join a coordinator. Ctrl-C makes it leave the run. The line `memory` makes it print its memory.
+ * A worker for tests that outlives its runs, because an engine takes seconds to start. A line of JSON on standard
+ * input, a `JoinRequest`, makes it join a coordinator. Ctrl-C makes it leave the run. The line `memory`
+ * makes it print its memory.
  */
 import { createInterface } from "node:readline";
 import { startEngine, tf } from "@lockstep/engine";

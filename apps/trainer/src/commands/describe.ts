@@ -4,8 +4,8 @@ import { datasetFacts } from "@lockstep/dataset";
 import { describeLayersModel, describeModel, formatDescription, isKnownModel, loadModel } from "@lockstep/model";
 
 /**
- * Prints the shape table: no data, no engine. A module is asked for the sizes of the data set, as in a training; a built-in
- * architecture has its own.
+ * Prints the shape table: no data, no engine. A module is asked for the sizes of the data set, as in a training; a
+ * built-in architecture has its own.
  */
 export async function describeLayers(config: RunConfig): Promise<void> {
   const sizes = isKnownModel(config.model) ? config : modelSizes(config, datasetFacts(config.dataset));

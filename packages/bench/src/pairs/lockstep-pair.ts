@@ -18,7 +18,7 @@ export async function lockstepPair(site: Site, options: PairOptions, cleanup: Cl
     cleanup,
     { env },
   );
-  const joining = await coordinator.prints(/pnpm worker (--coordinator \S.*)/); // the command that it prints for workers
+  const joining = await coordinator.prints(/pnpm worker (--coordinator \S.*)/); // the command for workers
   const workers = site.workers.map((prefix, index) => {
     const words = [...joining.trim().split(/\s+/), "--threads", `${THREADS}`, "--name", `worker-${index}`];
     return start([...prefix, ...lockstepProgram("worker"), ...words], cleanup, { env });

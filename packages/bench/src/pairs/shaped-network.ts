@@ -7,8 +7,8 @@
  *     10.77.0.3
  *
  * `tc tbf` shapes both ends of each cable: eth0 for what a worker sends, portN for what it receives. The coordinator is
- * attached to the bridge itself, so its link is not shaped: each worker has the full rate to it in both directions at the
- * same time, as in a cluster whose coordinator has a faster link. The two processes of PyTorch, in the workers'
+ * attached to the bridge itself, so its link is not shaped: each worker has the full rate to it in both directions at
+ * the same time, as in a cluster whose coordinator has a faster link. The two processes of PyTorch, in the workers'
  * namespaces, communicate through both cables, with the full rate in each direction.
  */
 import type { Cleanup } from "../cleanup.ts";

@@ -1,7 +1,7 @@
 /**
  * Transfers bytes over TCP, to measure the throughput of a link.
  *
- * transfer.ts receive HOST     prints `port N`, accepts one connection, prints {"bytes", "ms"}, measured from its first byte
+ * transfer.ts receive HOST     prints `port N`, accepts a connection, prints {"bytes", "ms"} as of its first byte
  * transfer.ts send HOST PORT BYTES
  */
 import { once } from "node:events";

@@ -24,7 +24,9 @@ export function parseBounds(words: readonly string[]): Bounds {
   );
 }
 
-/** Returns a Markdown table with a row per figure; below it the machines, and the command and raw values of each bench. */
+/**
+ * Returns a Markdown table with a row per figure; below it the machines, and the command and raw values of each bench.
+ */
 export function resultsTable(results: readonly BenchResult[], bounds: Bounds = new Map()): string {
   const known = results.flatMap(({ bench, figures }) => figures.map(({ id }) => `${bench}/${id}`));
   const unknown = [...bounds.keys()].find((key) => !known.includes(key));

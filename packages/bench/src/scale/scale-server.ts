@@ -4,7 +4,8 @@
  * scale-server.ts lockstep WORKERS STEPS        the coordinator's team and its sockets, without a disk
  * scale-server.ts bare|unmasked WORKERS STEPS   bare ws sockets that move the same bytes, without decoding or summing
  *
- * Prints `port N`, and at the end {"stepMs", "cpuMs", "rssMiB"}: the times of each measured step, and the peak memory of the process.
+ * Prints `port N`, and at the end {"stepMs", "cpuMs", "rssMiB"}: the times of each measured step, and the
+ * peak memory of the process.
  */
 
 import { RemoteTeam, serveSessions } from "@lockstep/coordinator";
@@ -62,7 +63,9 @@ async function runTeam(): Promise<void> {
   }
 }
 
-/** Relays a piece, which is `worker, index` as two 32-bit numbers and then its bytes. An empty message starts a step. */
+/**
+ * Relays a piece, which is `worker, index` as two 32-bit numbers and then its bytes. An empty message starts a step.
+ */
 async function moveBytes(): Promise<void> {
   const pieces = piecesOfAll(workers);
   const denseFrom = at(pieces, 0).findIndex(({ part }) => part === 0);

@@ -2,7 +2,9 @@
 import { LockstepError } from "@lockstep/errors";
 import type { TrainedRun } from "./trained-run.ts";
 
-/** Tolerance with free slices, where sums round differently: of losses relative to max(1, loss), of weights in L2 norm. */
+/**
+ * Tolerance with free slices, where sums round differently: of losses relative to max(1, loss), of weights in L2 norm.
+ */
 const TOLERANCE = 1e-4;
 
 /** The difference between two runs. */

@@ -10,7 +10,9 @@ export interface VerifiedTraining {
   runOptions: ExplicitOptions;
   /** Complete configuration of the run. */
   config: RunConfig;
-  /** Machine options of each worker. All have the same number of threads, since sums in an operation may depend on it. */
+  /**
+   * Machine options of each worker. All have the same number of threads, since sums in an operation may depend on it.
+   */
   machine: { threads: number } & ReturnType<typeof machineOptions>;
 }
 

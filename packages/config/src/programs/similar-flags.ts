@@ -4,8 +4,8 @@
 const FILLERS = new Set(["no", "per", "max", "min", "num"]);
 
 /**
- * Returns the flags that are most similar to the unknown flag: with the most words in common, and the fewest others. Returns
- * none if no flag shares a word.
+ * Returns the flags that are most similar to the unknown flag: with the most words in common, and the fewest others.
+ * Returns none if no flag shares a word.
  */
 export function similarFlags(unknown: string, flags: readonly string[]): string[] {
   const asked = wordsOf(unknown);

@@ -121,7 +121,9 @@ export interface BenchCommands {
   results(options: BenchResultsOptions): Promise<void>;
 }
 
-/** Implementation of each command. It loads its code when it is called, so that `--help` and usage errors are instant. */
+/**
+ * Implementation of each command. It loads its code when it is called, so that `--help` and usage errors are instant.
+ */
 export interface TrainerCommands {
   /** @param unsavedFlags flags to repeat on resume, since the run's folder does not save them */
   train(options: TrainOptions & WithRunOptions, unsavedFlags: readonly string[]): Promise<void>;

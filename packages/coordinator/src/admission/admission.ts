@@ -86,7 +86,8 @@ export class Admission implements AdmissionControl {
   /**
    * Admits a worker.
    *
-   * @throws LockstepError with the reason to refuse it; the run ends with that error if no other worker could join either
+   * @throws LockstepError with the reason to refuse it; the run ends with that error if no other worker could join
+   *   either
    */
   admit(session: ReadySession): MessageHandler {
     try {
@@ -119,7 +120,11 @@ export class Admission implements AdmissionControl {
     if (team.size === 0 && this.#state.name === "gathering") this.#first = undefined;
   }
 
-  /** Throws if the run is over or has as many workers as there is memory for. @throws LockstepError ERR_OVER, ERR_FULL */
+  /**
+   * Throws if the run is over or has as many workers as there is memory for.
+   *
+   * @throws LockstepError ERR_OVER, ERR_FULL
+   */
   #assertCapacity(): void {
     if (this.#state.name === "over") throw new LockstepError("ERR_OVER", "The run is over.");
     if (this.#state.name === "gathering" || this.#options.team.size < this.#state.maxWorkers) return;

@@ -25,14 +25,16 @@ export class CommonRefusals {
   readonly #refused = new Map<ErrorCode, RefusedWorker[]>();
   #updates = 0;
 
-  /** @param enough number of workers refused for one reason that shows that all will be: as many as the run waits for */
+  /**
+   * @param enough number of workers refused for one reason that shows that all will be: as many as the run waits for
+   */
   constructor(enough: number) {
     this.#enough = enough;
   }
 
   /**
-   * Counts a worker that was refused or gave up. A restarted worker counts once: the fault may lie in its own machine, and
-   * another machine may have the right copy of the model.
+   * Counts a worker that was refused or gave up. A restarted worker counts once: the fault may lie in its own machine,
+   * and another machine may have the right copy of the model.
    *
    * @param updates number of updates that the run has made; refusals from before the latest update no longer count
    * @returns whether every other worker would be refused for the same reason

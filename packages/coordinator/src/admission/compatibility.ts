@@ -1,4 +1,6 @@
-/** Checks that a worker is compatible: with the coordinator's code, with itself, and with the first worker of the run. */
+/**
+ * Checks that a worker is compatible: with the coordinator's code, with itself, and with the first worker of the run.
+ */
 import type { RunConfig } from "@lockstep/config";
 import { excerpt, LockstepError } from "@lockstep/errors";
 import {

@@ -19,7 +19,9 @@ export interface RefusedWorker {
   heardMs: number;
 }
 
-/** Decides which workers become members, and is notified when they disconnect. Members' messages do not pass through it. */
+/**
+ * Decides which workers become members, and is notified when they disconnect. Members' messages do not pass through it.
+ */
 export interface AdmissionControl {
   /**
    * Admits a worker that has built the model.

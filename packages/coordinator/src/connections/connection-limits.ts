@@ -4,7 +4,9 @@ import { MAX_SILENT_HEARTBEATS } from "@lockstep/gradient-sync";
 
 /** Silence allowed to a worker that has not joined: it may be starting its engine. */
 const HANDSHAKE_SILENT_MS = 10_000;
-/** Time allowed from the WebSocket's opening to `ready`: the engine may have to be built, and the model may be large. */
+/**
+ * Time allowed from the WebSocket's opening to `ready`: the engine may have to be built, and the model may be large.
+ */
 const JOIN_MS = 600_000;
 
 /** The ages of a connection's last events, in milliseconds. */

@@ -61,7 +61,7 @@ export class Connection {
       this.#heardMs = nowMs();
     });
     socket.on("message", (data: Buffer) => this.#receive(data));
-    socket.on("error", ({ message }) => this.#end(message)); // a network error, or a protocol error that ws has answered
+    socket.on("error", ({ message }) => this.#end(message)); // a network error, or a protocol error
     socket.on("close", () => this.#end("its connection closed"));
   }
 

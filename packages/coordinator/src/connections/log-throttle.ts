@@ -1,4 +1,6 @@
-/** A rate limit for log lines. Without it, anyone who can reach the port could flood the log with refused connections. */
+/**
+ * A rate limit for log lines. Without it, anyone who can reach the port could flood the log with refused connections.
+ */
 
 /** Milliseconds after a printed line during which further lines are suppressed. */
 const QUIET_MS = 10_000;

@@ -110,7 +110,8 @@ export class Session {
       throw new LockstepError("ERR_PROTOCOL", `${text}; use the same version of Lockstep on all machines.`);
     }
     this.#state = { name: "preparing", hello };
-    this.#options.welcome.then(this.#welcome.bind(this), () => {}); // on failure the coordinator itself stops and reports it
+    // If it rejects, the coordinator stops and reports the error.
+    this.#options.welcome.then(this.#welcome.bind(this), () => {});
   }
 
   #welcome(run: Welcome): void {

@@ -15,9 +15,9 @@ export function smoothed(before: number | undefined, samplesPerMs: number): numb
 }
 
 /**
- * Returns a weight for each worker. With `speed`, a weight is the worker's measured speed, so that all finish at the same
- * time; weights are even where speeds are similar, so that noise does not move slices. A worker without a measurement
- * counts as the slowest of the others.
+ * Returns a weight for each worker. With `speed`, a weight is the worker's measured speed, so that all finish at the
+ * same time; weights are even where speeds are similar, so that noise does not move slices. A worker without a
+ * measurement counts as the slowest of the others.
  *
  * @param speeds in samples per millisecond
  */

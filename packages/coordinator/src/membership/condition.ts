@@ -12,8 +12,8 @@ export class Condition {
   #failure: Error | undefined;
 
   /**
-   * Resolves when `predicate` returns true; it is called now and at each `notify`. Rejects with what it throws, or with the
-   * error passed to `fail`.
+   * Resolves when `predicate` returns true; it is called now and at each `notify`. Rejects with what it throws, or with
+   * the error passed to `fail`.
    */
   wait(predicate: () => boolean): Promise<void> {
     return new Promise((resolve, reject) => {

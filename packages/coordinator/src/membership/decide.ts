@@ -1,6 +1,6 @@
 /**
- * The coordinator's decisions about its workers, as a pure function of the time, a view of the team, and the limits: which
- * workers to drop because they are silent or stalled, and which worker gets which subtree.
+ * The coordinator's decisions about its workers, as a pure function of the time, a view of the team, and the limits:
+ * which workers to drop because they are silent or stalled, and which worker gets which subtree.
  */
 import { MAX_SILENT_HEARTBEATS, type SubtreeId, type WorkerId } from "@lockstep/gradient-sync";
 
@@ -15,7 +15,9 @@ export interface WorkerView {
   owes: boolean;
   /** Samples that it was assigned and has not finished. */
   openSamples: number;
-  /** Expected milliseconds per sample, from the assignment of a subtree to its contribution; undefined before its first. */
+  /**
+   * Expected milliseconds per sample, from the assignment of a subtree to its contribution; undefined before its first.
+   */
   msPerSample: number | undefined;
   /** Whether it may be assigned subtrees. */
   isEligible: boolean;
@@ -125,7 +127,10 @@ function reasonToAssign(
   return `it has taken ${seconds(tookMs)} so far, and was expected to take ${seconds(last.expectedMs)}`;
 }
 
-/** Returns the worker that would finish this subtree first. One without a measurement counts as the slowest of the others. */
+/**
+ * Returns the worker that would finish this subtree first. One without a measurement counts as
+ * the slowest of the others.
+ */
 function fastestFor(
   workers: readonly WorkerView[],
   openSamples: ReadonlyMap<WorkerId, number>,

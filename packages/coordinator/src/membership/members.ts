@@ -88,7 +88,10 @@ export class Member {
     this.#progressMs = nowMs;
   }
 
-  /** Whether it receives the messages that are for all: it holds the weights of the current step, or is catching up to it. */
+  /**
+   * Whether it receives the messages that are for all: it holds the weights of the current
+   * step, or is catching up to it.
+   */
   get isSubscribed(): boolean {
     return this.state === "replaying" || this.state === "in" || this.state === "leaving";
   }

@@ -55,7 +55,9 @@ export class Membership {
     return this.all.filter((member) => member.state === state);
   }
 
-  /** Members that receive the messages that are for all: those that hold the current weights or are replaying updates. */
+  /**
+   * Members that receive the messages that are for all: those that hold the current weights or are replaying updates.
+   */
   get subscribers(): Member[] {
     return this.all.filter(({ isSubscribed }) => isSubscribed);
   }

@@ -1,7 +1,7 @@
 /**
- * Decides which replicas must be equal to the bit. Replicas of one origin started from the same state and have applied the
- * same updates since, so on devices of one kind they stay equal. A replica that was copied from another kind of device has
- * an origin of its own, until a replica check has made all replicas equal again.
+ * Decides which replicas must be equal to the bit. Replicas of one origin started from the same state and have applied
+ * the same updates since, so on devices of one kind they stay equal. A replica that was copied from another kind of
+ * device has an origin of its own, until a replica check has made all replicas equal again.
  */
 import { deviceKey, type RunDevice } from "@lockstep/run";
 
@@ -22,7 +22,9 @@ export function newOrigin(): StateOrigin {
   return Symbol("later");
 }
 
-/** Returns whether two workers have the same kind of device, by their own descriptions, and so compute the same bits. */
+/**
+ * Returns whether two workers have the same kind of device, by their own descriptions, and so compute the same bits.
+ */
 export function haveSameDevice(a: Pick<MemberReplica, "session">, b: Pick<MemberReplica, "session">): boolean {
   return deviceKey(a.session.hello) === deviceKey(b.session.hello);
 }

@@ -21,8 +21,8 @@ export class Violations {
   }
 
   /**
-   * Logs and counts a refused contribution. One that is not finite is not counted, because the training may have diverged:
-   * `refutedNonFinite` counts it if another worker finds the subtree finite.
+   * Logs and counts a refused contribution. One that is not finite is not counted, because the training may have
+   * diverged: `refutedNonFinite` counts it if another worker finds the subtree finite.
    */
   refused(member: Member, { code, reason }: { code?: ErrorCode; reason: string }): void {
     const line = `a contribution of ${member.name} was refused: ${reason}`;

@@ -28,8 +28,8 @@ export interface Endpoint {
 }
 
 /**
- * Prepares the endpoint of a coordinator that waits for `workers`. Creates a token and a certificate where they are needed
- * and not given.
+ * Prepares the endpoint of a coordinator that waits for `workers`. Creates a token and a certificate where they are
+ * needed and not given.
  *
  * @param isTerminal whether output goes to a terminal, where a new token may be printed
  * @throws LockstepError ERR_OPTION, ERR_TOKEN, ERR_CERTIFICATE, ERR_SECRET
@@ -82,7 +82,8 @@ async function tokenOf(
   }
   if (loopback) return {};
   if (isTerminal) return storedToken(configDir());
-  // Off a terminal, output is a log, in which a secret must not appear; without printing it, nobody would know a new token.
+  // Off a terminal, output is a log, in which a secret must not appear; without printing it, nobody would know a new
+  // token.
   const earlier = await existingToken(configDir());
   if (earlier !== undefined) return earlier;
   throw new LockstepError(

@@ -60,7 +60,10 @@ function workerCommand(address: string, { endpoint, isTerminal, codeModel }: Joi
   return words.join(" ");
 }
 
-/** Returns the addresses at which workers reach a coordinator: the names from `--allow-host`, then those of its interfaces. */
+/**
+ * Returns the addresses at which workers reach a coordinator: the names from `--allow-host`,
+ * then those of its interfaces.
+ */
 export function addressesOf({ listen, loopback }: Endpoint): Addresses {
   if (loopback) return [listen.host];
   // Without a network, only this machine can reach it.

@@ -19,11 +19,15 @@ export interface CoordinatorOptions extends Limits {
   balance: Balance;
   /** Version of Lockstep. */
   version: string;
-  /** Stored in config.json, so that a resume on one machine uses the same options. @default what is stored there already */
+  /**
+   * Stored in config.json, so that a resume on one machine uses the same options.
+   *
+   * @default what is stored there already
+   */
   machine?: MachineOptions | undefined;
   /**
-   * Aborts with a failure when the workers that this process started cannot begin, or none of them is left. The refusal of a
-   * single worker is then not logged. @default workers are started elsewhere
+   * Aborts with a failure when the workers that this process started cannot begin, or none of them is left. The refusal
+   * of a single worker is then not logged. @default workers are started elsewhere
    */
   localWorkers?: AbortSignal | undefined;
   /** Whether it keeps serving the dashboard after the run is over, until it is interrupted. @default false */

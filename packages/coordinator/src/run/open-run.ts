@@ -37,8 +37,8 @@ export interface DistributedRun {
 type Print = (line: string) => void;
 
 /**
- * Opens a new run, or resumes one from its last checkpoint. Without a checkpoint, a resumed run continues from the weights
- * that workers hold, or from the start.
+ * Opens a new run, or resumes one from its last checkpoint. Without a checkpoint, a resumed run continues from the
+ * weights that workers hold, or from the start.
  */
 export async function openDistributedRun(
   request: RunRequest,
@@ -64,14 +64,17 @@ async function checkedModel(
   return { model, state: checkedState(state, stateDict, print) };
 }
 
-/** Returns the layers that the run began with, because the user's file may have changed since. The workers validate them. */
+/**
+ * Returns the layers that the run began with, because the user's file may have changed since.
+ * The workers validate them.
+ */
 function savedSpec(spec: unknown): ModelFile {
   return { kind: "spec", spec: spec as ModelSpec };
 }
 
 /**
- * Returns the state dict's names and shapes for a model that is data; undefined for a code model, of which the first worker
- * reports them.
+ * Returns the state dict's names and shapes for a model that is data; undefined for a code model, of which the first
+ * worker reports them.
  *
  * @throws LockstepError ERR_MODEL_SPEC, or ERR_MODEL_DATA for a model that does not fit the data set
  */

@@ -9,8 +9,8 @@ export function wakeOn(signal: AbortSignal, team: RemoteTeam): AbortSignal {
 }
 
 /**
- * Returns the signal for one training loop. It aborts with `signal`, when all workers that hold the weights want to leave,
- * and, with the failure, when no worker holds them any more.
+ * Returns the signal for one training loop. It aborts with `signal`, when all workers that hold the weights want to
+ * leave, and, with the failure, when no worker holds them any more.
  */
 export function loopSignal(signal: AbortSignal, team: RemoteTeam): AbortSignal {
   const end = new AbortController();

@@ -51,7 +51,11 @@ async function gatherAgain({ options, session, team }: TeamRun, end: LoopEnd | "
   await gathered(team, { ...options, lostAtMs: performance.now(), signal });
 }
 
-/** Trains until the schedule is done, `signal` aborts, or the last worker leaves. @throws ERR_ALL_LOST when it is lost */
+/**
+ * Trains until the schedule is done, `signal` aborts, or the last worker leaves.
+ *
+ * @throws ERR_ALL_LOST when it is lost
+ */
 async function trainUntilLost(run: TeamRun, checkpoint: Checkpoint | undefined, signal: AbortSignal): Promise<LoopEnd> {
   const training = await startWithTeam(run, checkpoint);
   return trainLoop(training, run.team, loopSignal(signal, run.team));

@@ -1,7 +1,7 @@
 /**
  * Late joins: workers that join a run between steps. Each gets a snapshot of the weights from another worker, then the
- * messages that all workers received since, as fast as it reads, and is assigned slices once it has caught up. The other
- * workers do not wait for it.
+ * messages that all workers received since, as fast as it reads, and is assigned slices once it has caught up. The
+ * other workers do not wait for it.
  */
 import { encode, type Plan } from "@lockstep/gradient-sync";
 import type { LogEvent } from "@lockstep/run/live";
@@ -44,8 +44,8 @@ export class LateJoin {
   }
 
   /**
-   * Brings waiting members up to date, those with slow links in a later call. It is called between steps while it is not
-   * busy. A member that cannot catch up is dropped, and may join again.
+   * Brings waiting members up to date, those with slow links in a later call. It is called between steps while it is
+   * not busy. A member that cannot catch up is dropped, and may join again.
    *
    * @param step number of committed updates
    * @param source the member that sends the snapshot
@@ -102,7 +102,10 @@ export class LateJoin {
   }
 }
 
-/** Returns the members whose links are at least half as fast as the fastest, since a snapshot goes at the slowest's pace. */
+/**
+ * Returns the members whose links are at least half as fast as the fastest, since a snapshot
+ * goes at the slowest's pace.
+ */
 function withSimilarLinks(members: readonly Member[]): Member[] {
   const speedOf = ({ session }: Member) => session.ready.linkBytesPerSecond;
   const fastest = Math.max(...members.map(speedOf));

@@ -19,8 +19,8 @@ export interface Verdict {
 }
 
 /**
- * Judges replicas. Among those that must be equal, the majority is right; in a tie, those that joined first. The largest
- * group of right replicas provides the reference.
+ * Judges replicas. Among those that must be equal, the majority is right; in a tie, those that joined first. The
+ * largest group of right replicas provides the reference.
  */
 export function judgeReplicas(replicas: readonly ReplicaDigest[]): Verdict {
   const groups = groupBy(replicas, ({ member }) => deviceKey(member.session.hello))

@@ -33,8 +33,8 @@ export class Replicas {
   }
 
   /**
-   * Reads the current state from one worker while training continues. If that worker disconnects before the next update,
-   * another one's state is read instead, or that of a late joiner once it has caught up.
+   * Reads the current state from one worker while training continues. If that worker disconnects before the next
+   * update, another one's state is read instead, or that of a late joiner once it has caught up.
    *
    * @throws LockstepError ERR_STATE_LOST if the worker disconnects after the others have applied further updates
    * @throws LockstepError ERR_ALL_LOST if no worker holds the weights
@@ -59,7 +59,8 @@ export class Replicas {
   }
 
   /**
-   * Sends weights and momentum from a file to members. On the wire, a tensor is identified by its index in the state dict.
+   * Sends weights and momentum from a file to members. On the wire, a tensor is identified by
+   * its index in the state dict.
    *
    * @throws LockstepError ERR_STATE_DICT if the tensors are not those of the state dict; nothing is sent then
    */
@@ -79,8 +80,8 @@ export class Replicas {
   }
 
   /**
-   * Compares the digests of replicas. Those of one origin on devices of one kind must be equal. Others may have been rounded
-   * differently, and are sent the state of the reference. A worker that disconnects meanwhile is left out.
+   * Compares the digests of replicas. Those of one origin on devices of one kind must be equal. Others may have been
+   * rounded differently, and are sent the state of the reference. A worker that disconnects meanwhile is left out.
    *
    * @throws LockstepError ERR_REPLICA with the names of the faulty workers
    */

@@ -46,7 +46,8 @@ export class StateStreams {
    * Requests the current state of a worker. Each chunk is acknowledged when `onPiece` resolves.
    *
    * @param step number of updates that the state must have
-   * @returns whether the whole state arrived before the worker disconnected; false at once for one that has departed already
+   * @returns whether the whole state arrived before the worker disconnected; false at once for one that has departed
+   *   already
    * @throws the error that `onPiece` rejects with
    */
   request(
@@ -86,7 +87,11 @@ export class StateStreams {
     });
   }
 
-  /** Handles a chunk. @throws LockstepError ERR_CHUNK if it was not requested, is out of order, or exceeds the window */
+  /**
+   * Handles a chunk.
+   *
+   * @throws LockstepError ERR_CHUNK if it was not requested, is out of order, or exceeds the window
+   */
   onChunk(member: Member, { request, tensor, kind, offset, data }: Chunk): void {
     const stream = this.#of(member, request);
     const { sizes, received } = stream;
@@ -116,7 +121,11 @@ export class StateStreams {
       .catch(stream.fail);
   }
 
-  /** Handles the end of a state. @throws LockstepError ERR_CHUNK if it was not requested, is incomplete or of another step */
+  /**
+   * Handles the end of a state.
+   *
+   * @throws LockstepError ERR_CHUNK if it was not requested, is incomplete or of another step
+   */
   onEnd(member: Member, { request, step }: MessageOf<"state-end">): void {
     const { sizes, received, step: expected, settle } = this.#of(member, request);
     const complete = sizes.every((size, i) => received.weight[i] === size && received.velocity[i] === size);
@@ -152,7 +161,9 @@ export class StateStreams {
   }
 }
 
-/** Returns the number of chunks that keep a link busy while their sender computes, without delaying other messages much. */
+/**
+ * Returns the number of chunks that keep a link busy while their sender computes, without delaying other messages much.
+ */
 function windowOf(linkBytesPerSecond: number): number {
   return Math.max(1, Math.min(STATE_WINDOW, Math.round((WINDOW_SECONDS * linkBytesPerSecond) / CHUNK_BYTES)));
 }

@@ -6,7 +6,9 @@ export class UpdateLog {
   #bytes = 0;
   readonly messages: Buffer[] = [];
 
-  /** @param maxBytes size above which the log overflows: a worker that has not read its snapshot by then cannot catch up */
+  /**
+   * @param maxBytes size above which the log overflows: a worker that has not read its snapshot by then cannot catch up
+   */
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
   }

@@ -18,7 +18,9 @@ export class Assignments {
     this.#nowMs = nowMs;
   }
 
-  /** Returns the members that may get work. Members that are leaving or behind are eligible only if there are no others. */
+  /**
+   * Returns the members that may get work. Members that are leaving or behind are eligible only if there are no others.
+   */
   eligible(step: number): Member[] {
     const here = this.#membership.withState("in");
     const prompt = here.filter((member) => !this.isBehind(member, step));

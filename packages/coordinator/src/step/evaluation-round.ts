@@ -1,7 +1,7 @@
 /**
- * The evaluation of all samples of a split, in ranges that are assigned to workers as they become free. A range whose worker
- * disconnects, or whose result is refused, goes to another worker, so that every sample counts once. Losses are summed in
- * the order of the ranges.
+ * The evaluation of all samples of a split, in ranges that are assigned to workers as they become free. A range whose
+ * worker disconnects, or whose result is refused, goes to another worker, so that every sample counts once. Losses are
+ * summed in the order of the ranges.
  */
 import { defined } from "@lockstep/errors";
 import { MAX_LOSS_SUM, type WorkerId } from "@lockstep/gradient-sync";

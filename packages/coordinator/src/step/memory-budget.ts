@@ -1,7 +1,7 @@
 /**
- * The memory budget of gradient sums. The coordinator keeps each subtree's dense gradient, as float32, until those of all
- * subtrees of the step can be summed in order, and they may arrive in any order. A step has at most as many subtrees as
- * slices, so slices × dense bytes must fit into memory.
+ * The memory budget of gradient sums. The coordinator keeps each subtree's dense gradient, as float32, until those of
+ * all subtrees of the step can be summed in order, and they may arrive in any order. A step has at most as many
+ * subtrees as slices, so slices × dense bytes must fit into memory.
  */
 import { totalmem } from "node:os";
 import { LockstepError } from "@lockstep/errors";

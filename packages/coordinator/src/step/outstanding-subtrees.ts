@@ -1,4 +1,6 @@
-/** Subtrees that workers were assigned and have not contributed, including those of earlier steps that others completed. */
+/**
+ * Subtrees that workers were assigned and have not contributed, including those of earlier steps that others completed.
+ */
 import type { Step, SubtreeId, WorkerId } from "@lockstep/gradient-sync";
 
 /** An attempt that a worker has not completed. */

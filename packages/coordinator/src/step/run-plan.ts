@@ -1,4 +1,6 @@
-/** Plans how a run's gradients are sent and how many workers may join, from the workers' links and the memory for sums. */
+/**
+ * Plans how a run's gradients are sent and how many workers may join, from the workers' links and the memory for sums.
+ */
 import type { RunConfig } from "@lockstep/config";
 import { at } from "@lockstep/errors";
 import {

@@ -62,7 +62,9 @@ function addUp(parts: readonly Record<string, number>[]): Record<string, number>
   return total;
 }
 
-/** Adds `wait`, the rest of the step, in which the computing thread was idle between its contribution and the commit. */
+/**
+ * Adds `wait`, the rest of the step, in which the computing thread was idle between its contribution and the commit.
+ */
 function withWait(ms: Record<string, number>, stepMs: number): Record<string, number> {
   const busyMs = Object.values(ms).reduce((total, part) => total + part, 0);
   return { ...ms, wait: Math.max(0, stepMs - busyMs) };

@@ -34,7 +34,8 @@ export class CatchUp {
       .catchUp(alike, progress.updatesMade, source)
       .then(this.#onCaughtUp)
       .catch((error) => {
-        const isReported = error instanceof LockstepError && error.code === "ERR_ALL_LOST"; // by the wait for the current task
+        // The wait for the current task reports ERR_ALL_LOST.
+        const isReported = error instanceof LockstepError && error.code === "ERR_ALL_LOST";
         if (!isReported) condition.fail(error);
       });
   }

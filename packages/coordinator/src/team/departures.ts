@@ -1,6 +1,6 @@
 /**
- * The departures of members: one is lost with its connection, dropped for a reason, or leaves because it asked to. During a
- * step, the round withdraws what the member has not completed, and `decide` assigns those slices to others.
+ * The departures of members: one is lost with its connection, dropped for a reason, or leaves because it asked to.
+ * During a step, the round withdraws what the member has not completed, and `decide` assigns those slices to others.
  */
 import { type ErrorCode, LockstepError } from "@lockstep/errors";
 import type { Member } from "../membership/members.ts";

@@ -5,8 +5,8 @@ import type { TeamState } from "./team-state.ts";
 export class Quorum {
   readonly #state: TeamState;
   /**
-   * Whether a pause was logged and its end was not. The phase cannot replace it: losing all workers ends the phase `paused`,
-   * but the end is logged only when the run has started again with others.
+   * Whether a pause was logged and its end was not. The phase cannot replace it: losing all workers ends the phase
+   * `paused`, but the end is logged only when the run has started again with others.
    */
   #pauseLogged = false;
 

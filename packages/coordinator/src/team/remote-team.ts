@@ -1,7 +1,7 @@
 /**
  * A team of workers behind sockets, which may join and leave at any time: a façade over its members, its phase and its
- * tasks. `decide` determines which members are dropped and who computes what; `StepRound` determines which messages follow
- * from an incoming chunk.
+ * tasks. `decide` determines which members are dropped and who computes what; `StepRound` determines which messages
+ * follow from an incoming chunk.
  */
 import type { EvaluateTask, Evaluation, StateCapture, StepTask, StepTotals, Team } from "@lockstep/run";
 import type { WorkerNow } from "@lockstep/run/live";
@@ -94,7 +94,9 @@ export class RemoteTeam implements Team {
     return member !== undefined;
   }
 
-  /** Checks the time: drops silent and stalled members, and reassigns late slices. Call it several times per heartbeat. */
+  /**
+   * Checks the time: drops silent and stalled members, and reassigns late slices. Call it several times per heartbeat.
+   */
   tick(): void {
     this.#catchUp.start();
     this.#supervisor.decide();
@@ -156,7 +158,9 @@ export class RemoteTeam implements Team {
     return this.#state.phase.stepRound === undefined && this.#state.membership.lastLeaves;
   }
 
-  /** Resolves when `predicate` returns true; it is tested after every event. Rejects when no worker holds the weights. */
+  /**
+   * Resolves when `predicate` returns true; it is tested after every event. Rejects when no worker holds the weights.
+   */
   until(predicate: () => boolean): Promise<void> {
     return this.#state.condition.wait(predicate);
   }

@@ -15,7 +15,11 @@ export interface TeamOptions extends Limits {
   maxLogBytes: number;
   /** Quorum: with fewer workers than this, the run pauses. */
   minWorkers: number;
-  /** Queued bytes, beyond the update of one step, above which a worker that does not read is dropped. @default 256 MiB */
+  /**
+   * Queued bytes, beyond the update of one step, above which a worker that does not read is dropped.
+   *
+   * @default 256 MiB
+   */
   maxWaitingBytes?: number;
   /** Logs events of workers, each as a line. */
   log: LogEvent;

@@ -53,7 +53,9 @@ export class TeamState {
     return this.phase.stepRound?.mustResend(member.id) === true;
   }
 
-  /** Records that a member has finished something, unless it still owes a slice of an earlier step, which comes first. */
+  /**
+   * Records that a member has finished something, unless it still owes a slice of an earlier step, which comes first.
+   */
   progressed(member: Member): void {
     const isBehind = this.assignments.isBehind(member, this.progress.updatesMade);
     if (!isBehind) member.noteProgress(this.options.nowMs());

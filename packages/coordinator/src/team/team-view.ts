@@ -32,13 +32,18 @@ function workerView(state: TeamState, member: Member, isEligible: boolean): Work
   };
 }
 
-/** Returns the time of the last progress. A member that owes chunks of a state and other work must progress with both. */
+/**
+ * Returns the time of the last progress. A member that owes chunks of a state and other work must progress with both.
+ */
 function progressOf(member: Member, owes: boolean, streamSinceMs: number | undefined): number {
   if (streamSinceMs === undefined) return member.progressMs;
   return owes ? Math.min(member.progressMs, streamSinceMs) : streamSinceMs;
 }
 
-/** @param slowest milliseconds per sample of the slowest member, used for members without a measurement; 0 if there is none */
+/**
+ * @param slowest milliseconds per sample of the slowest member, used for members without a measurement; 0 if there is
+ *   none
+ */
 function subtreeView(state: TeamState, step: Step, subtree: SubtreeAttempts, slowest: number): SubtreeView {
   const { id, samples, attempts, pendingReason, excludedWorkers, nonFiniteWorkers } = subtree;
   return {

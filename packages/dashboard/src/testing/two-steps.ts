@@ -7,7 +7,9 @@ function share(name: string, ms: Record<string, number>) {
   return { name, samples: 4, bytesUp: 1000, bytesDown: 3000, ms, io: { send: 30 } };
 }
 
-/** Adds two steps of the workers `a` and `b "the \ second"`. The second one is lost then, and its slice is reassigned. */
+/**
+ * Adds two steps of the workers `a` and `b "the \ second"`. The second one is lost then, and its slice is reassigned.
+ */
 export function addTwoSteps(live: LiveRun): void {
   const a = share("a", { forward: 100, wait: 150 });
   const b = share('b "the \\ second"', { forward: 240, wait: 10 });

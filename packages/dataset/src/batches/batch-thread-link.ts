@@ -17,7 +17,9 @@ interface PendingReply {
 
 type LinkState = { name: "open" } | { name: "ended"; error: Error };
 
-/** Resolves the oldest pending reply with each message of the thread. All pending replies reject when the thread ends. */
+/**
+ * Resolves the oldest pending reply with each message of the thread. All pending replies reject when the thread ends.
+ */
 export class BatchThreadLink {
   readonly #thread: Worker;
   readonly #supply: RecordSupply | undefined;
@@ -39,7 +41,8 @@ export class BatchThreadLink {
   }
 
   /**
-   * Resolves with the reply to the oldest request that no earlier call waits for. Rejects with the thread's LockstepError.
+   * Resolves with the reply to the oldest request that no earlier call waits for. Rejects with
+   * the thread's LockstepError.
    */
   reply(): Promise<Reply> {
     if (this.#state.name === "ended") return Promise.reject(this.#state.error);
@@ -67,11 +70,14 @@ export class BatchThreadLink {
     for (const { reject } of this.#pending.splice(0)) reject(error);
   }
 
-  /** Fetches records for the thread. Reports a failure to the thread, so that the batch that needs the records fails. */
+  /**
+   * Fetches records for the thread. Reports a failure to the thread, so that the batch that needs the records fails.
+   */
   async #fetch({ fetch, split, indexes }: FetchMessage): Promise<void> {
     try {
       if (this.#supply === undefined) throw new Error("this process has no supply of records");
-      const records = new Uint8Array(await this.#supply.fetch(split, indexes)); // a copy: the records may be part of a larger message
+      // Copy them: the records may be a view of a larger message.
+      const records = new Uint8Array(await this.#supply.fetch(split, indexes));
       this.post({ type: "records", fetch, records }, [records.buffer]);
     } catch (error) {
       const { code, message } = error instanceof LockstepError ? error : noRecords(split, indexes, error);

@@ -12,8 +12,8 @@ import type { BatchThreadData } from "./batch-thread-main.ts";
 export interface BatchThread {
   meta: BatchMeta;
   /**
-   * Requests a batch, and its records if a supply has them. Batches arrive in request order. A waiting batch takes 4 bytes
-   * per value; the caller bounds this memory by how many it requests ahead of `next`.
+   * Requests a batch, and its records if a supply has them. Batches arrive in request order. A waiting batch takes 4
+   * bytes per value; the caller bounds this memory by how many it requests ahead of `next`.
    */
   request(slice: SliceRequest): void;
   /**
@@ -27,8 +27,8 @@ export interface BatchThread {
 
 /**
  * Opens the data set on a thread, which keeps the process alive until it is closed. If there are no files, `supply`
- * provides the records of each requested batch; without a supply, the data set is downloaded first. A log line precedes the
- * reading of large files.
+ * provides the records of each requested batch; without a supply, the data set is downloaded first. A log line precedes
+ * the reading of large files.
  */
 export async function openBatchThread(
   config: BatchConfig,

@@ -41,7 +41,8 @@ describe("makeBatch", () => {
 
   test("makeBatch resizes images to the model's input", () => {
     const batch = makeBatch({ ...plain, end: 2, height: 2, width: 1 });
-    expect([...batch.images].map((value) => Math.round(value))).toEqual([3, 2, 3, 2]); // the means 3 and 4, (4 − 1) / 2 = 1.5
+    // The means of the channels are 3 and 4, and (4 − 1) / 2 = 1.5.
+    expect([...batch.images].map((value) => Math.round(value))).toEqual([3, 2, 3, 2]);
   });
 
   test("makeBatch augments a sample equally in every batch of an epoch, and differently in other epochs", () => {

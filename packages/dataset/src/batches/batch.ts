@@ -66,7 +66,7 @@ export function makeBatch(options: BatchOptions): Batch {
 function normalize(bytes: Uint8Array, table: Float32Array, channels: number, out: Float32Array, start: number): void {
   for (let i = 0; i < bytes.length; i += channels) {
     for (let channel = 0; channel < channels; channel++) {
-      out[start + i + channel] = table[channel * 256 + (bytes[i + channel] ?? 0)] ?? 0; // always inside the image and the table
+      out[start + i + channel] = table[channel * 256 + (bytes[i + channel] ?? 0)] ?? 0; // in range
     }
   }
 }

@@ -45,10 +45,11 @@ export interface DownloadCifar10Options {
 
 /**
  * Downloads the archive to `cifar-10-binary.tar.gz.partial` and unpacks it to `cifar-10-batches-bin`. An interrupted
- * download continues at the next call, and leaves no incomplete file but the .partial one. If several processes call this,
- * one of them downloads. The archive is deleted after it is unpacked, or if its digest is wrong.
+ * download continues at the next call, and leaves no incomplete file but the .partial one. If several processes call
+ * this, one of them downloads. The archive is deleted after it is unpacked, or if its digest is wrong.
  *
- * @throws LockstepError ERR_DOWNLOAD, ERR_PROXY, ERR_DATA_ARCHIVE, ERR_NOT_WRITABLE or ERR_DISK_FULL, with the alternatives
+ * @throws LockstepError ERR_DOWNLOAD, ERR_PROXY, ERR_DATA_ARCHIVE, ERR_NOT_WRITABLE or ERR_DISK_FULL, with the
+ *   alternatives
  */
 export async function downloadCifar10(options: DownloadCifar10Options): Promise<void> {
   const { dir, log = () => {} } = options;

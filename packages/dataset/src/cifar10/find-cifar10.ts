@@ -18,8 +18,8 @@ export interface Cifar10Files {
 }
 
 /**
- * Returns the paths where the six files are, or should be: in `dir`; in `cifar-10-batches-bin` inside it, also if that was
- * unpacked into a folder of the same name; or in the one subfolder that has any of them. Case does not matter.
+ * Returns the paths where the six files are, or should be: in `dir`; in `cifar-10-batches-bin` inside it, also if that
+ * was unpacked into a folder of the same name; or in the one subfolder that has any of them. Case does not matter.
  *
  * @returns undefined if none of the files exists
  * @throws LockstepError ERR_DATA_FILE if several subfolders have some of the files

@@ -35,7 +35,7 @@ test("openRecordSource computes the mean and std of `channelStatistics` without 
     digest: hash.digest("hex"),
     trainSamples: 50_000,
     testSamples: 10_000,
-    ...channelStatistics(openCifar10(defined(cifar10Files(dataDir))).train), // bit for bit: toEqual compares numbers exactly
+    ...channelStatistics(openCifar10(defined(cifar10Files(dataDir))).train), // toEqual compares numbers exactly
   });
   expect(turns).toBeGreaterThan(200); // at least one for each of 240 chunks, but for a few at the ends of files
 });

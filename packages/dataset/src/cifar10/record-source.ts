@@ -34,7 +34,8 @@ export interface RecordSource {
 }
 
 /**
- * Opens the files of a data set, downloads them if necessary, and reads all of them once to compute digest, mean and std.
+ * Opens the files of a data set, downloads them if necessary, and reads all of them once to
+ * compute digest, mean and std.
  *
  * @returns undefined for shapes, which have no files
  * @throws LockstepError with a remedy if the files are wrong, or missing and cannot be downloaded

@@ -16,8 +16,8 @@ import { CIFAR10_IMAGES, CIFAR10_RECORD_BYTES, findWrongLabel, readCifar10Record
 const MAX_SAMPLES = 50_000;
 
 /**
- * Opens CIFAR-10 with records from a supply. Records are cached in the default data folder, under `records/<digest>`, in
- * one file per split.
+ * Opens CIFAR-10 with records from a supply. Records are cached in the default data folder, under `records/<digest>`,
+ * in one file per split.
  *
  * @throws LockstepError ERR_RECORDS if the facts are not CIFAR-10's, ERR_RECORD_CACHE if records cannot be cached
  */

@@ -21,7 +21,9 @@ export function drawFlipCrop(seed: number, epoch: number, sampleId: number): Fli
   return { flip: first < 2 ** 31, down: shift(second), right: shift(third) };
 }
 
-/** Writes the flipped and shifted image to `out`; both are [height, width, channels] bytes. Uncovered pixels are black. */
+/**
+ * Writes the flipped and shifted image to `out`; both are [height, width, channels] bytes. Uncovered pixels are black.
+ */
 export function applyFlipCrop(
   image: Uint8Array,
   [height, width, channels]: readonly [number, number, number],

@@ -126,7 +126,7 @@ test("decodeImage refuses a JPEG that was truncated within its pixels", async ()
 });
 
 test("decodeImage refuses too many pixels after reading the header only", async () => {
-  const header = Buffer.from("0000000d49484452" + "00003e80" + "00003e80" + "0100000000", "hex"); // 16 000 × 16 000, one bit each
+  const header = Buffer.from("0000000d49484452" + "00003e80" + "00003e80" + "0100000000", "hex"); // 16,000² bits
   const sum = Buffer.alloc(4);
   sum.writeUInt32BE(crc32(header.subarray(4)));
   const start = await sharp({ create: { width: 1, height: 1, channels: 3, background: "red" } })

@@ -24,9 +24,9 @@ export async function decodeImage(path: string, size: Size): Promise<Uint8Array>
 }
 
 /**
- * Decodes a PNG or JPEG image of any size to [height, width, 3] bytes in RGB: rotated according to its EXIF data, on white
- * where it is transparent, scaled to cover the size and cropped around the centre. Applies the image's ICC profile, if any;
- * ignores a PNG's gamma (gAMA), as Pillow does.
+ * Decodes a PNG or JPEG image of any size to [height, width, 3] bytes in RGB: rotated according to its EXIF data, on
+ * white where it is transparent, scaled to cover the size and cropped around the centre. Applies the image's ICC
+ * profile, if any; ignores a PNG's gamma (gAMA), as Pillow does.
  *
  * @param name the image's name in an error
  * @throws LockstepError ERR_IMAGE_FILE if the image has another format, is damaged or is too large

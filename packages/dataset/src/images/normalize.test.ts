@@ -72,7 +72,7 @@ test("a channel that differs in one byte of CIFAR-10's size is not constant", ()
     };
   expect(channelStatistics({ ...large, read: read(false) }).std).toEqual([1]);
   const [std] = channelStatistics({ ...large, read: read(true) }).std;
-  expect(defined(std) / (1 / 255 / Math.sqrt(50_000 * 1024))).toBeCloseTo(1, 2); // one of n is 1/255 off: about 1 / (255·√n)
+  expect(defined(std) / (1 / 255 / Math.sqrt(50_000 * 1024))).toBeCloseTo(1, 2); // one of n is off by 1/255
 });
 
 test("resolveNormalize returns a mean and std for each channel", () => {

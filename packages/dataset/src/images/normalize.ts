@@ -118,8 +118,8 @@ function isConstant(n: number, sum: number, squares: number): boolean {
 }
 
 /**
- * Returns the normalised value of each byte, [channels × 256]. Each operation rounds to float32, so the bits equal those of
- * PyTorch's ToTensor and Normalize.
+ * Returns the normalised value of each byte, [channels × 256]. Each operation rounds to float32, so the bits equal
+ * those of PyTorch's ToTensor and Normalize.
  */
 export function normalizeTable({ mean, std }: MeanStd): Float32Array {
   const { fround } = Math;

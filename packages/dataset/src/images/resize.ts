@@ -36,7 +36,9 @@ interface WeightedPixels {
   weights: number[];
 }
 
-/** Returns the contributions to each pixel of the new axis, which has the centre of the old one. Weights are triangular. */
+/**
+ * Returns the contributions to each pixel of the new axis, which has the centre of the old one. Weights are triangular.
+ */
 function weightedPixels(from: number, to: number, step: number): WeightedPixels[] {
   const reach = Math.max(step, 1);
   const start = (from - to * step) / 2;

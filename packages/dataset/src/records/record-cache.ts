@@ -1,6 +1,6 @@
 /**
- * Caches records on disk, in a file of slots that each hold a record and its CRC-32. If a slot is unwritten, incomplete or
- * damaged, its CRC-32 does not match and the record counts as missing. Several processes may share a file, because a
+ * Caches records on disk, in a file of slots that each hold a record and its CRC-32. If a slot is unwritten, incomplete
+ * or damaged, its CRC-32 does not match and the record counts as missing. Several processes may share a file, because a
  * record has the same bytes at the same position for all of them.
  */
 import { closeSync, constants, openSync, readSync, writeSync } from "node:fs";

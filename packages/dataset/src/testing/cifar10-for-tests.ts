@@ -5,7 +5,9 @@ import { join } from "node:path";
 /** The names of the six files, in order. */
 export const CIFAR10_NAMES = [...[1, 2, 3, 4, 5].map((number) => `data_batch_${number}.bin`), "test_batch.bin"];
 
-/** Returns the content of file `number`: black images with label 0, except that the first has that label and counts up. */
+/**
+ * Returns the content of file `number`: black images with label 0, except that the first has that label and counts up.
+ */
 export function cifar10File(number: number, records = 10_000): Buffer {
   const bytes = Buffer.alloc(records * 3073);
   bytes[0] = number;

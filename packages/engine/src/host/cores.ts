@@ -33,8 +33,8 @@ export function describeQuota(quota: number): string {
 }
 
 /**
- * Returns the smallest quota, in cores, of the process's control group and its ancestors. In a container the path may be
- * the host's and not exist; the container's own group is then at the mount's root.
+ * Returns the smallest quota, in cores, of the process's control group and its ancestors. In a container the path may
+ * be the host's and not exist; the container's own group is then at the mount's root.
  */
 function cpuQuota(read: ReadText): number {
   const lines = read("/proc/self/cgroup")?.trim().split("\n") ?? [];

@@ -15,8 +15,8 @@ const SOURCES = ["tfjs_backend.cc", "tfjs_binding.cc"].map((name) => join(TFJS_N
 const QUIET_SOURCE = fileURLToPath(new URL("../../src/native/quiet.cc", import.meta.url));
 
 /**
- * Returns the file of the addon that connects tfjs-node with this libtensorflow, and compiles it into the cache if it is
- * not there. It uses only Node-API 8, so it works with every version of Node.
+ * Returns the file of the addon that connects tfjs-node with this libtensorflow, and compiles it into the cache if it
+ * is not there. It uses only Node-API 8, so it works with every version of Node.
  *
  * @throws Unavailable ERR_NO_COMPILER or ERR_ADDON_BUILD
  */

@@ -64,7 +64,9 @@ async function acquireLease(dir: string, log: (line: string) => void): Promise<L
   }
 }
 
-/** Renames the temporary folder. If a suspended machine lost its lease, the first to finish wins; the copies are equal. */
+/**
+ * Renames the temporary folder. If a suspended machine lost its lease, the first to finish wins; the copies are equal.
+ */
 function moveIntoPlace(temporaryDir: string, dir: string): void {
   try {
     renameSync(temporaryDir, dir);
@@ -77,6 +79,7 @@ function moveIntoPlace(temporaryDir: string, dir: string): void {
 function removeLeftovers(dir: string): void {
   for (const name of readdirSync(dirname(dir))) {
     if (!name.startsWith(`${basename(dir)}${PART_SUFFIX}`)) continue;
-    rmSync(join(dirname(dir), name), { recursive: true, force: true, maxRetries: 5 }); // pip may outlive its builder for a moment
+    // Retry: pip may outlive its builder for a moment.
+    rmSync(join(dirname(dir), name), { recursive: true, force: true, maxRetries: 5 });
   }
 }

@@ -12,8 +12,8 @@ export interface Claim<Card> {
 }
 
 /**
- * Claims the first GPU that no other process on this machine has claimed, or shares the first if all are claimed. Claims
- * are advisory, among processes of Lockstep: nothing keeps other programs off the GPU.
+ * Claims the first GPU that no other process on this machine has claimed, or shares the first if all are claimed.
+ * Claims are advisory, among processes of Lockstep: nothing keeps other programs off the GPU.
  *
  * @param cards the GPUs, at least one
  * @param keyOf returns the name of a GPU, which is the same in all processes

@@ -109,7 +109,9 @@ export async function findGpu(index: number): Promise<Gpu> {
   );
 }
 
-/** Returns the CUDA libraries that this TensorFlow finds neither beside itself, in LD_LIBRARY_PATH nor in the system. */
+/**
+ * Returns the CUDA libraries that this TensorFlow finds neither beside itself, in LD_LIBRARY_PATH nor in the system.
+ */
 export async function missingCudaLibraries({ file }: Libtensorflow): Promise<string[]> {
   const nvidia = join(dirname(file), "../nvidia");
   const folders = [

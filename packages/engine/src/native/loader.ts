@@ -15,8 +15,8 @@ const require = createRequire(import.meta.url);
  * The package asks node-pre-gyp for the addon's path; while it loads, a stub returns `addonFile`. It also calls two
  * functions of `util` that Node 23 removed.
  *
- * @throws Unavailable ERR_ADDON_LOAD if the addon or one of its libraries cannot be loaded, ERR_NOEXEC if its file system
- *   is mounted with noexec
+ * @throws Unavailable ERR_ADDON_LOAD if the addon or one of its libraries cannot be loaded, ERR_NOEXEC if its file
+ *   system is mounted with noexec
  */
 export function loadNative(addonFile: string): void {
   // Assigned on every Node: those of Node 20 and 22 print a deprecation warning.

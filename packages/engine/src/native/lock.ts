@@ -1,7 +1,7 @@
 /**
- * Locks among the processes of a machine. A lock is a listening socket in Linux's abstract namespace: the kernel frees it
- * with its process, so it cannot go stale. Locks belong to a network namespace: containers do not see each other's. On
- * other systems nothing is locked.
+ * Locks among the processes of a machine. A lock is a listening socket in Linux's abstract namespace: the kernel frees
+ * it with its process, so it cannot go stale. Locks belong to a network namespace: containers do not see each other's.
+ * On other systems nothing is locked.
  */
 import { createHash } from "node:crypto";
 import { createServer } from "node:net";

@@ -70,7 +70,10 @@ nativeTest("native TensorFlow computes with the given number of threads", () => 
   expect(four.tasks - two.tasks).toBe(2);
 });
 
-/** Fakes a machine with GPUs: nvidia-smi, the names of CUDA's libraries, and TensorFlow without CUDA in the place of one with. */
+/**
+ * Fakes a machine with GPUs: nvidia-smi, the names of CUDA's libraries, and TensorFlow without CUDA
+ * in the place of one with.
+ */
 function machineWithGpu(...uuids: [string, ...string[]]): NodeJS.ProcessEnv {
   const dir = tempDir();
   const bin = join(dir, "bin");

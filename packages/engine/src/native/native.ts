@@ -58,8 +58,8 @@ interface NodeBackend {
 let started: Native | undefined;
 
 /**
- * Loads native TensorFlow from the first candidate that works and makes it the backend of TensorFlow.js. A process loads
- * it once: a second call returns the same.
+ * Loads native TensorFlow from the first candidate that works and makes it the backend of TensorFlow.js. A process
+ * loads it once: a second call returns the same.
  *
  * @throws Unavailable with the last reason, if no candidate works
  */

@@ -20,7 +20,10 @@ const TENSORFLOW = {
   ),
 };
 
-/** Fakes a machine with Python, a compiler and an index with these wheels. Returns a function that lists pip's downloads. */
+/**
+ * Fakes a machine with Python, a compiler and an index with these wheels. Returns a function
+ * that lists pip's downloads.
+ */
 function machineWith(wheels: Record<string, Record<string, Uint8Array>>): () => string[] {
   const bin = emptyMachine();
   const index = tempDir();

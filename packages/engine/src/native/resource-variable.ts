@@ -20,8 +20,8 @@ export class ResourceVariable {
   }
 
   /**
-   * Creates a variable with the value of `initial`, which it disposes of. The variable holds a copy: a tensor made from a
-   * JavaScript array is in memory that V8 owns, which TensorFlow must not update in place.
+   * Creates a variable with the value of `initial`, which it disposes of. The variable holds a copy: a tensor made from
+   * a JavaScript array is in memory that V8 owns, which TensorFlow must not update in place.
    */
   static from(initial: tf.Tensor): ResourceVariable {
     const copy = tf.tidy(() => initial.add(0));

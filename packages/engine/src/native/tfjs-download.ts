@@ -11,8 +11,8 @@ const STALL_MS = 30_000;
 
 /**
  * Downloads what the install script of tfjs-node 4.22 would put into its package: libtensorflow into `dir/deps` and, on
- * request, the ready-made addon into `dir/lib/napi-v8`, which finds the library through that layout. Like the script, it
- * uses the server in TFJS_NODE_CDN_STORAGE, else Google's.
+ * request, the ready-made addon into `dir/lib/napi-v8`, which finds the library through that layout. Like the script,
+ * it uses the server in TFJS_NODE_CDN_STORAGE, else Google's.
  *
  * @throws Unavailable ERR_TFJS_DOWNLOAD or ERR_CACHE
  */

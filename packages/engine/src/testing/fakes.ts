@@ -62,8 +62,8 @@ export const fakeCompiler = (bin: string) =>
   fakeProgram(bin, "g++", `if (args[0] !== "--version") fs.writeFileSync(args[args.indexOf("-o") + 1], "compiled");`);
 
 /**
- * Writes a Python whose pip finds its wheels in the folder `index`, by names that start with the requirement's name. Each
- * download appends its arguments to `index/downloads`, one line each.
+ * Writes a Python whose pip finds its wheels in the folder `index`, by names that start with the requirement's name.
+ * Each download appends its arguments to `index/downloads`, one line each.
  */
 export function fakePython(bin: string, index: string): void {
   fakeProgram(

@@ -10,8 +10,8 @@ interface Heap {
 }
 
 /**
- * Makes a failed allocation of the running WASM backend an error. TensorFlow.js uses the 0 that `malloc` returns in that
- * case as an address, so a kernel overwrites what is there or fails later with "memory access out of bounds".
+ * Makes a failed allocation of the running WASM backend an error. TensorFlow.js uses the 0 that `malloc` returns in
+ * that case as an address, so a kernel overwrites what is there or fails later with "memory access out of bounds".
  */
 export function throwOnFailedAllocation(): void {
   const { wasm } = tf.backend() as unknown as { wasm: Heap };

@@ -1,7 +1,7 @@
 /**
- * Makes the WASM backend able to train. The stock backend lacks Conv2DBackpropFilter, and its other matrix kernels of the
- * backward pass are plain loops, 10 to 30 times slower than the forward pass's XNNPACK kernels. Here the backward pass is
- * rebuilt from forward kernels, and two kernels with wrong results are fixed.
+ * Makes the WASM backend able to train. The stock backend lacks Conv2DBackpropFilter, and its other matrix kernels of
+ * the backward pass are plain loops, 10 to 30 times slower than the forward pass's XNNPACK kernels. Here the backward
+ * pass is rebuilt from forward kernels, and two kernels with wrong results are fixed.
  *
  * A rebuilt kernel is written in ordinary ops: while a kernel runs, TensorFlow.js records nothing for gradients, and it
  * accepts a tensor as a kernel's result.

@@ -18,7 +18,9 @@ const processSchema = z.object({
 const holderSchema = processSchema.extend({
   /** Identifies this lease among all leases. */
   token: z.string(),
-  /** Milliseconds held, by the holder's own clock. The text has a fixed length, so that a renewal replaces it in place. */
+  /**
+   * Milliseconds held, by the holder's own clock. The text has a fixed length, so that a renewal replaces it in place.
+   */
   heldMs: z.string().regex(/^\d+$/),
 });
 
@@ -93,8 +95,8 @@ export function isRunning(holder: ProcessIdentity, own: ProcessIdentity): boolea
 }
 
 /**
- * Returns whether the process id in a file of an earlier version belongs to a run on this machine: to a process that runs
- * Lockstep and started before the file was written. Returns true if this process cannot know.
+ * Returns whether the process id in a file of an earlier version belongs to a run on this machine: to a process that
+ * runs Lockstep and started before the file was written. Returns true if this process cannot know.
  */
 export function isRunningLockstep(pid: number, writtenAtMs: number): boolean {
   if (pid <= 1 || pid === process.pid || !hasProcess(pid)) return false;
@@ -133,6 +135,7 @@ function hasProcess(pid: number): boolean {
 /** Returns the state of a process, and its start time in ticks since the boot. */
 function statOf(pid: number): { state: string; startTime: string } {
   const text = readFileSync(`/proc/${pid}/stat`, "utf8");
-  const fields = text.slice(text.lastIndexOf(")") + 2).split(" "); // the program's name before them may hold any character
+  // The program's name, in parentheses before these fields, may contain any character.
+  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
   return { state: at(fields, 0), startTime: at(fields, 19) };
 }

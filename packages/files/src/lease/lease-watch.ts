@@ -58,8 +58,8 @@ export type Observation = Occupied | { state: "free"; content: string | undefine
 
 /**
  * Judges whether a lease is held. On the holder's machine, the state of the holder's process decides at once. Elsewhere
- * the lease is held if its file changes, and free after `STALE_MS` without a change. Times in the file are never compared
- * with this machine's clock, so clocks need not agree.
+ * the lease is held if its file changes, and free after `STALE_MS` without a change. Times in the file are never
+ * compared with this machine's clock, so clocks need not agree.
  */
 export class LeaseWatch {
   readonly #path: string;

@@ -1,6 +1,6 @@
 /**
- * A lease: a file that names the process which may write to a folder. The holder renews it, and another process takes it
- * over if it is not renewed. Leases work between machines that share the folder, and their clocks need not agree.
+ * A lease: a file that names the process which may write to a folder. The holder renews it, and another process takes
+ * it over if it is not renewed. Leases work between machines that share the folder, and their clocks need not agree.
  */
 import { randomUUID } from "node:crypto";
 import { LockstepError } from "@lockstep/errors";
@@ -60,7 +60,7 @@ export class Lease {
    */
   assertHeld(): void {
     const ageMs = this.#environment.wallMs() - this.#renewedAtMs;
-    if (this.#end === undefined && ageMs > this.#environment.renewMs) this.#renew(); // the process or its machine was suspended
+    if (this.#end === undefined && ageMs > this.#environment.renewMs) this.#renew(); // after a suspend
     if (this.#end !== undefined) throw this.#end;
   }
 

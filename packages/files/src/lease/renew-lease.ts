@@ -20,7 +20,9 @@ export const formatHeldMs = (heldMs: number): string => String(Math.round(heldMs
 /** Returns whether the content of a lease file belongs to the lease with this token. */
 export const isLeaseOf = (token: string, content: string): boolean => content.includes(`"token": "${token}"`);
 
-/** Renews the lease if the file still has its token. Returns the content found; undefined if the file does not exist. */
+/**
+ * Renews the lease if the file still has its token. Returns the content found; undefined if the file does not exist.
+ */
 export function renewInPlace({ path, token, heldMs }: Omit<Renewal, "everyMs">): string | undefined {
   return rewriteFile(path, (content) =>
     isLeaseOf(token, content) ? content.replace(/"heldMs": "\d+"/, `"heldMs": "${formatHeldMs(heldMs)}"`) : undefined,

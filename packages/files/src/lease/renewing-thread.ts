@@ -4,8 +4,8 @@ import { startThread } from "../thread/start-thread.ts";
 import { keepRenewing, type Renewal } from "./renew-lease.ts";
 
 /**
- * Renews a lease as `keepRenewing` does, on a thread that does not keep the process alive. If no thread can be started, a
- * timer on this thread renews the lease.
+ * Renews a lease as `keepRenewing` does, on a thread that does not keep the process alive. If no thread can be started,
+ * a timer on this thread renews the lease.
  */
 export function renewOnThread(
   renewal: Renewal,

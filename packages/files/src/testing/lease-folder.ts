@@ -39,7 +39,10 @@ export class LeaseFolder {
 /** Vitest's `test` with the fixture `folder`. */
 export const test = base.extend("folder", () => new LeaseFolder());
 
-/** Returns an environment whose clock moves only during a pause; `meanwhile` is called then with the milliseconds passed. */
+/**
+ * Returns an environment whose clock moves only during a pause; `meanwhile` is called then
+ * with the milliseconds passed.
+ */
 export function slowEnvironment(
   own: ProcessIdentity = elsewhere("here"),
   meanwhile: (nowMs: number) => void = () => {},

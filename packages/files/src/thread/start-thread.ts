@@ -2,9 +2,9 @@
 import { Worker } from "node:worker_threads";
 
 /**
- * Starts a thread on a module beside its caller: `startThread("batch-thread-main", import.meta.url, data)`. If the caller
- * runs from TypeScript sources, so does the thread. The thread then registers tsx itself, for two reasons: a test runner
- * has no tsx to pass on, and Node 20 applies `--import` too late for the thread's first module.
+ * Starts a thread on a module beside its caller: `startThread("batch-thread-main", import.meta.url, data)`. If the
+ * caller runs from TypeScript sources, so does the thread. The thread then registers tsx itself, for two reasons: a
+ * test runner has no tsx to pass on, and Node 20 applies `--import` too late for the thread's first module.
  */
 export function startThread(module: string, callerUrl: string, workerData: unknown): Worker {
   if (!callerUrl.endsWith(".ts")) return new Worker(new URL(`./${module}.js`, callerUrl), { workerData });

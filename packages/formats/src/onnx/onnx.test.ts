@@ -24,7 +24,7 @@ describe("ONNX", () => {
   });
 
   test("encodeOnnx refuses a model of more than 2 GB", () => {
-    const weight = { shape: [2 ** 14, 2 ** 14], data: new Float32Array(2 ** 28) }; // 1 GiB, never touched, so never really there
+    const weight = { shape: [2 ** 14, 2 ** 14], data: new Float32Array(2 ** 28) }; // 1 GiB, never allocated
     const weights = new Map([
       ["a", weight],
       ["b", weight],

@@ -1,6 +1,6 @@
 /**
- * Encodes protocol buffers: enough for formats with few messages (TensorBoard's events, ONNX). Each function encodes one
- * field as a list of chunks that are never copied. A message is the concatenation of its fields.
+ * Encodes protocol buffers: enough for formats with few messages (TensorBoard's events, ONNX). Each function encodes
+ * one field as a list of chunks that are never copied. A message is the concatenation of its fields.
  *
  * Source: https://protobuf.dev/programming-guides/encoding/
  */

@@ -1,5 +1,6 @@
 /**
- * Runs a pickle: a program for a stack machine that builds one value. Only the opcodes that `writePth` writes are known.
+ * Runs a pickle: a program for a stack machine that builds one value. Only the opcodes that
+ * `writePth` writes are known.
  *
  * Source: Python's pickletools.py (the opcodes).
  */

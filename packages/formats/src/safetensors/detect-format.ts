@@ -59,7 +59,10 @@ const KERAS = /^PK.{28}(metadata\.json|config\.json|model\.weights\.h5)/s;
 
 const startsWith = (head: Buffer, bytes: Buffer) => head.subarray(0, bytes.length).equals(bytes);
 
-/** Returns whether a text has only printable characters and white space. Invalid UTF-8 has become U+FFFD, which is neither. */
+/**
+ * Returns whether a text has only printable characters and white space. Invalid UTF-8 has become
+ * U+FFFD, which is neither.
+ */
 const isPlainText = (text: string) => !/[^\P{C}\p{Cf}\t\n\r]|\uFFFD/u.test(text.slice(0, -1));
 
 function plainText(text: string): FileFormat {

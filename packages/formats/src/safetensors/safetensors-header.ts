@@ -84,7 +84,8 @@ export function invalidFile(
 
 function parseObject(path: string, json: string): Record<string, unknown> {
   try {
-    if (json.startsWith("{")) return JSON.parse(json); // safe at any depth: V8's parser does not recurse on the call stack
+    // Safe at any depth: V8's parser does not recurse on the call stack.
+    if (json.startsWith("{")) return JSON.parse(json);
   } catch {
     // Invalid JSON is reported below.
   }
@@ -92,8 +93,8 @@ function parseObject(path: string, json: string): Record<string, unknown> {
 }
 
 /**
- * Checks the text of a header that is valid JSON: its nesting, because a deep value could overflow the stack of recursive
- * code; and the keys of the outermost object, because JSON.parse silently keeps the last of two equal keys.
+ * Checks the text of a header that is valid JSON: its nesting, because a deep value could overflow the stack of
+ * recursive code; and the keys of the outermost object, because JSON.parse silently keeps the last of two equal keys.
  */
 function assertFlatWithKeysOnce(path: string, json: string): void {
   const seen = new Set<string>();

@@ -1,7 +1,7 @@
 /**
- * Reads and writes safetensors files. A file holds the length of the header (8 bytes, little-endian); the header in JSON,
- * with each tensor's dtype, shape and data offsets; then the data of all tensors without gaps. Files are written in
- * float32, with the header padded by spaces to a multiple of 8 bytes. 16-bit floats are read too, and widened.
+ * Reads and writes safetensors files. A file holds the length of the header (8 bytes, little-endian); the header in
+ * JSON, with each tensor's dtype, shape and data offsets; then the data of all tensors without gaps. Files are written
+ * in float32, with the header padded by spaces to a multiple of 8 bytes. 16-bit floats are read too, and widened.
  *
  * Source: https://huggingface.co/docs/safetensors#format
  */

@@ -66,7 +66,10 @@ function record(data: Buffer): Buffer {
   return Buffer.concat([length, maskedCrc(length), data, maskedCrc(data)]);
 }
 
-/** Returns the masked checksum. TFRecord masks it because the checksum of data that contains its own checksum is constant. */
+/**
+ * Returns the masked checksum. TFRecord masks it because the checksum of data that contains its
+ * own checksum is constant.
+ */
 function maskedCrc(bytes: Uint8Array): Buffer {
   const crc = crc32c(bytes);
   const out = Buffer.alloc(4);

@@ -1,9 +1,10 @@
 /** Converts kernels between the layouts of TensorFlow.js and PyTorch. */
 
 /**
- * The axes [positions, inputs, outputs] of a kernel in TensorFlow.js. With them, each change of layout is one reversal of
- * axes: a convolution's HWIO is [h·w, i, o] and becomes OIHW = [o, i, h·w]; a Dense kernel [in, out] has one position; and
- * a Dense kernel after Flatten has rows in HWC order, [h·w, c, out], which become columns in CHW order, [out, c, h·w].
+ * The axes [positions, inputs, outputs] of a kernel in TensorFlow.js. With them, each change of layout is one reversal
+ * of axes: a convolution's HWIO is [h·w, i, o] and becomes OIHW = [o, i, h·w]; a Dense kernel [in, out] has one
+ * position; and a Dense kernel after Flatten has rows in HWC order, [h·w, c, out], which become columns in
+ * CHW order, [out, c, h·w].
  */
 export type KernelAxes = readonly [positions: number, inputs: number, outputs: number];
 

@@ -1,6 +1,6 @@
 /**
- * Writes a model in TensorFlow.js' own format, `model.json` and `weights.bin`, for `tf.loadLayersModel` in a browser or on
- * Node. Needs no TensorFlow.js: the topology comes from the process that built the model.
+ * Writes a model in TensorFlow.js' own format, `model.json` and `weights.bin`, for `tf.loadLayersModel` in a browser or
+ * on Node. Needs no TensorFlow.js: the topology comes from the process that built the model.
  */
 import { rmSync } from "node:fs";
 import { rename, writeFile } from "node:fs/promises";
@@ -19,8 +19,8 @@ import type { TfjsTopology } from "./topology.ts";
  *
  * @param stateDict exactly the model's weights, in PyTorch's layout
  * @param check receives the path of the temporary folder with both files; if it rejects, `dir` keeps its files
- * @throws LockstepError ERR_STATE_DICT that names each tensor that is missing, unexpected or of another size, ERR_DISK_FULL
- *   or ERR_NOT_WRITABLE, and the errors of `check`; nothing is written then
+ * @throws LockstepError ERR_STATE_DICT that names each tensor that is missing, unexpected or of another size,
+ *   ERR_DISK_FULL or ERR_NOT_WRITABLE, and the errors of `check`; nothing is written then
  */
 export async function writeTfjsModel(
   dir: string,

@@ -11,8 +11,8 @@ import {
 } from "./messages.ts";
 import { malformation } from "./well-formed.ts";
 
-// Messages are plain maps without undefined fields, so that any MessagePack library can read them. Numbers are passed as
-// bytes: msgpackr would corrupt a Float32Array.
+// Messages are plain maps without undefined fields, so that any MessagePack library can read them. Numbers are passed
+// as bytes: msgpackr would corrupt a Float32Array.
 const plain = { useRecords: false, skipValues: [undefined] };
 const packr = new Packr(plain);
 

@@ -37,8 +37,8 @@ export const MAX_PREDICTIONS = 1024;
 /** Number of heartbeat intervals for which a worker may be silent before the coordinator treats it as lost. */
 export const MAX_SILENT_HEARTBEATS = 3;
 /**
- * Number of heartbeat intervals for which the coordinator may be silent before a worker disconnects. It is larger, since
- * the coordinator has one thread, which may be busy.
+ * Number of heartbeat intervals for which the coordinator may be silent before a worker disconnects. It is larger,
+ * since the coordinator has one thread, which may be busy.
  */
 export const MAX_SILENT_COORDINATOR_HEARTBEATS = 10;
 

@@ -342,7 +342,9 @@ const rejected = z.strictObject({
   reason: text,
 });
 
-/** Commits the step with one attempt per subtree: the worker applies the update, whose chunks it has received before. */
+/**
+ * Commits the step with one attempt per subtree: the worker applies the update, whose chunks it has received before.
+ */
 const commit = z.strictObject({
   type: z.literal("commit"),
   step: stepSchema,

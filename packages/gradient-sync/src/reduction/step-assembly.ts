@@ -1,6 +1,6 @@
 /**
- * Assembles the update of one step on a worker: the sum of the dense parts, and the factors of every subtree. Factors are
- * stored by subtree and attempt until the commit names one attempt per subtree.
+ * Assembles the update of one step on a worker: the sum of the dense parts, and the factors of every subtree. Factors
+ * are stored by subtree and attempt until the commit names one attempt per subtree.
  */
 import { at, LockstepError } from "@lockstep/errors";
 import { chunkLength, chunkOffsets, type Layout, partElements } from "../layout/layout.ts";

@@ -162,7 +162,8 @@ export class StepRound {
   }
 
   /**
-   * Ends the step as diverged: every worker computed NaN or infinity for a subtree, so the cause is not a single worker.
+   * Ends the step as diverged: every worker computed NaN or infinity for a subtree, so the
+   * cause is not a single worker.
    */
   markDiverged(): void {
     this.#diverged = true;

@@ -1,6 +1,7 @@
 /**
- * The attempts at one subtree of a step: slices that one worker computes and adds, and sends as one contribution. The first attempt that sends anything is the primary one: its chunks are
- * forwarded immediately. Chunks of further attempts are buffered until one of them becomes the primary attempt.
+ * The attempts at one subtree of a step: slices that one worker computes and adds, and sends as one contribution. The
+ * first attempt that sends anything is the primary one: its chunks are forwarded immediately. Chunks of further
+ * attempts are buffered until one of them becomes the primary attempt.
  */
 import type { SubtreeId, WorkerId } from "../protocol/ids.ts";
 import type { AttemptId } from "../protocol/messages.ts";

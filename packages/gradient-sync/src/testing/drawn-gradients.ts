@@ -78,7 +78,9 @@ export function plainStep(
   });
 }
 
-/** Adds the values of subtrees from the definition of the tree: it splits at the largest power of two below its size. */
+/**
+ * Adds the values of subtrees from the definition of the tree: it splits at the largest power of two below its size.
+ */
 function treeSum(values: readonly number[][], slices: readonly number[]): number[] {
   const [only] = values;
   if (only !== undefined && values.length === 1) return only;

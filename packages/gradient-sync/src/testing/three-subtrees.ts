@@ -1,4 +1,7 @@
-/** For tests: a step of three subtrees of one slice each, with the messages that workers send for it and the resulting update. */
+/**
+ * For tests: a step of three subtrees of one slice each, with the messages that workers send for it
+ * and the resulting update.
+ */
 import { at } from "@lockstep/errors";
 import { chunkLength, chunkOffsets, makeLayout, partElements } from "../layout/layout.ts";
 import { decodeFloats, encodeFloats } from "../layout/wire.ts";

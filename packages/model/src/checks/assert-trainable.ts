@@ -15,14 +15,18 @@ export interface TrainableOptions {
   numClasses: number;
   /** Accept a model that ends in softmax. @default false */
   allowSoftmax?: boolean;
-  /** Compute a gradient on two images. A model built from a spec does not need this: all of its layers are known. @default true */
+  /**
+   * Compute a gradient on two images. A model built from a spec does not need this: all of its layers are known.
+   *
+   * @default true
+   */
   tryOut?: boolean;
 }
 
 /**
- * Resolves if the model can be trained: it maps images to `numClasses` logits, and each row of the output depends only on
- * its own row of the input, without random numbers drawn by layers. Dropout layers are allowed: the trainer draws their
- * masks.
+ * Resolves if the model can be trained: it maps images to `numClasses` logits, and each row of the output depends only
+ * on its own row of the input, without random numbers drawn by layers. Dropout layers are allowed: the
+ * trainer draws their masks.
  *
  * Most standard layers are known not to mix rows. Any other layer is run on two random images with the model's present
  * weights (see `mixingLayers`), which can show a dependence but not prove its absence. A run on two images also shows

@@ -4,12 +4,16 @@ import { at } from "@lockstep/errors";
 import { type Attempt, type Tensors, tensorList, watchCalls } from "../layers/layer-calls.ts";
 import type { Layer } from "../layers/layers.ts";
 
-/** Tolerance for backends that round differently with more rows. A mean over the batch or a random number exceeds it by far. */
+/**
+ * Tolerance for backends that round differently with more rows. A mean over the batch or a random
+ * number exceeds it by far.
+ */
 const TOLERANCE = 1e-4;
 
 /**
- * Returns those of `layers` that mix the rows of a batch, draw random numbers or keep state. Runs the model on two random
- * images, and calls each of the layers in training mode with both rows of its input and with each alone, twice over.
+ * Returns those of `layers` that mix the rows of a batch, draw random numbers or keep state. Runs the model on two
+ * random images, and calls each of the layers in training mode with both rows of its input and
+ * with each alone, twice over.
  */
 export async function mixingLayers(model: tf.LayersModel, layers: readonly Layer[]): Promise<Layer[]> {
   if (layers.length === 0) return [];

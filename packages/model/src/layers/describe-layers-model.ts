@@ -6,8 +6,8 @@ import type { LayerRow, ModelDescription } from "../spec/describe.ts";
 import { type Layer, placedLayers } from "./layers.ts";
 
 /**
- * Returns a row for each layer of a model, in the order of its weights. A layer that is called several times has one row,
- * with its first output. MACs are those of kernels, each of which is used once at every position of the output.
+ * Returns a row for each layer of a model, in the order of its weights. A layer that is called several times has one
+ * row, with its first output. MACs are those of kernels, each of which is used once at every position of the output.
  *
  * @param name name of the model
  * @param inputShape [height, width, channels]

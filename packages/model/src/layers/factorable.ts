@@ -5,8 +5,8 @@ import { graphOf } from "./graph.ts";
 
 /**
  * Returns the indexes in `model.weights` of the Dense kernels whose gradient is XᵀΔ, where X [rows, in] is the layer's
- * input and Δ [rows, out] the gradient at its output. Such a layer has a bias and is applied once, to an input of rank 2.
- * If a layer is applied twice, its gradient is a sum of two products.
+ * input and Δ [rows, out] the gradient at its output. Such a layer has a bias and is applied once, to an input of rank
+ * 2. If a layer is applied twice, its gradient is a sum of two products.
  */
 export function factorableKernels(model: tf.LayersModel): number[] {
   const dense = graphOf(model).applications.filter(({ layer }) => layer.getClassName() === "Dense");

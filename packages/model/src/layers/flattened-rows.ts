@@ -6,7 +6,9 @@ import type { Layer } from "./layers.ts";
 /** The first two of a Dense kernel's `KernelAxes`. Reversing them puts its rows into CHW order. */
 export type RowAxes = readonly [positions: number, inputs: number];
 
-/** Layers that keep every value of a row at its position. Those with several inputs combine values at equal positions. */
+/**
+ * Layers that keep every value of a row at its position. Those with several inputs combine values at equal positions.
+ */
 const IN_PLACE = new Set(
   `Dropout Activation ReLU LeakyReLU ELU ThresholdedReLU Softmax Rescaling
   Add Multiply Average Maximum Minimum`.split(/\s+/),

@@ -47,7 +47,7 @@ export function graphOf(model: tf.LayersModel): Graph {
     const key = [...within, node].map(({ id }) => id).join();
     let source = known.get(key);
     if (source === undefined) {
-      const isInput = node.inputTensors.includes(tensor); // an InputLayer's node has the same tensor as input and output
+      const isInput = node.inputTensors.includes(tensor); // an InputLayer's node outputs its input
       source = {
         layer: tensor.sourceLayer,
         inputs: isInput ? [] : node.inputTensors.map((input) => valueAt({ tensor: input, within })),
@@ -61,7 +61,9 @@ export function graphOf(model: tf.LayersModel): Graph {
   return { applications: [...known.values()], outputs };
 }
 
-/** Resolves the output of a nested model to the tensor inside it, and its input to the outer tensor that it receives. */
+/**
+ * Resolves the output of a nested model to the tensor inside it, and its input to the outer tensor that it receives.
+ */
 function sourceOf({ tensor, within }: Place): Place {
   const layer = tensor.sourceLayer;
   if (isModel(layer)) {

@@ -1,7 +1,7 @@
 /**
- * Recognizes layer names that TensorFlow.js generated. It numbers them over the life of the process (`dense_Dense7`), so
- * they differ between processes. A name is generated if it matches the layer's class: `stage_B1` is the user's. This module
- * does not load TensorFlow.js.
+ * Recognizes layer names that TensorFlow.js generated. It numbers them over the life of the process (`dense_Dense7`),
+ * so they differ between processes. A name is generated if it matches the layer's class: `stage_B1` is the user's. This
+ * module does not load TensorFlow.js.
  */
 
 /** The facts from which a layer's stable name is derived. */
@@ -21,8 +21,8 @@ export function generatedKind({ name, className, isModel }: NamedLayer): string 
 }
 
 /**
- * Returns names for the layers of one model that are the same in every process: the user's names, and otherwise kind and
- * position (`dense_3`), with a suffix if a layer already has that name.
+ * Returns names for the layers of one model that are the same in every process: the user's names, and otherwise kind
+ * and position (`dense_3`), with a suffix if a layer already has that name.
  */
 export function stableNames(layers: readonly NamedLayer[]): string[] {
   const kinds = layers.map(generatedKind);

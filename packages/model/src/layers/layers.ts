@@ -41,7 +41,10 @@ export function namedLayer(layer: Layer): NamedLayer {
   return { name: layer.name, className: layer.getClassName(), isModel: isModel(layer) };
 }
 
-/** Returns the layers inside a wrapper (TimeDistributed, Bidirectional) and the cells of a recurrent layer, at any depth. */
+/**
+ * Returns the layers inside a wrapper (TimeDistributed, Bidirectional) and the cells of a
+ * recurrent layer, at any depth.
+ */
 export function innerLayers(layer: Layer): Layer[] {
   const { layer: wrapped, forwardLayer, backwardLayer, cell, cells = [] } = layer as Partial<Inner>;
   const inner = [wrapped, forwardLayer, backwardLayer, cell, ...cells].filter((part) => part !== undefined);

@@ -1,6 +1,6 @@
 /**
- * Renames layers with equal names in a saved model. TensorFlow.js finds each saved weight by its layer's name, regardless of
- * the nested model that contains the layer, so it cannot load two such layers of the same name.
+ * Renames layers with equal names in a saved model. TensorFlow.js finds each saved weight by its layer's name,
+ * regardless of the nested model that contains the layer, so it cannot load two such layers of the same name.
  */
 import { isModel, type Layer, layersOf, placedLayers } from "./layers.ts";
 

@@ -9,8 +9,8 @@ const STANDARD = new Map(
 
 /**
  * Returns whether a layer has the class name of a standard layer but another computation: it has another class, or a
- * replaced `call`. Code that relies on class names (exports, dropout, factored gradients) would mistake it for the standard
- * layer.
+ * replaced `call`. Code that relies on class names (exports, dropout, factored gradients) would mistake
+ * it for the standard layer.
  */
 export function isImpostor(layer: Layer): boolean {
   const standard = STANDARD.get(layer.getClassName());

@@ -52,9 +52,9 @@ export interface LoadedModel {
 }
 
 /**
- * Loads "alexnet", "alexnet-cifar10", or a module by its path relative to the working directory. Uses the module's default
- * export; or else the one named spec, model or createModel; or else its only one. TypeScript modules load if the program
- * itself runs from TypeScript.
+ * Loads "alexnet", "alexnet-cifar10", or a module by its path relative to the working directory. Uses the module's
+ * default export; or else the one named spec, model or createModel; or else its only one. TypeScript modules load if
+ * the program itself runs from TypeScript.
  *
  * @throws LockstepError ERR_MODEL_NAME, ERR_MODEL_MODULE, ERR_MODEL_SPEC or ERR_MODEL_REFUSED
  */

@@ -46,8 +46,8 @@ export async function readModelFile(nameOrPath: string): Promise<ModelFile> {
 }
 
 /**
- * Returns the spec of a built-in model or of plain data; undefined for a model that code makes, whose layers only a process
- * with TensorFlow.js can know.
+ * Returns the spec of a built-in model or of plain data; undefined for a model that code makes, whose layers only a
+ * process with TensorFlow.js can know.
  *
  * @param name the name or path that was passed to `readModelFile`
  */

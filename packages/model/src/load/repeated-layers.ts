@@ -3,9 +3,9 @@ import { tf } from "@lockstep/engine";
 import { isModel, type Layer } from "../layers/layers.ts";
 
 /**
- * Changes every Sequential with a repeated layer, the model itself included, so that it counts the layer's weights once and
- * describes itself as a graph. TensorFlow.js alone counts such weights each time, and cannot load the model that it saves,
- * because a saved Sequential is a list of layers that does not record that two of them are the same object.
+ * Changes every Sequential with a repeated layer, the model itself included, so that it counts the layer's weights once
+ * and describes itself as a graph. TensorFlow.js alone counts such weights each time, and cannot load the model that it
+ * saves, because a saved Sequential is a list of layers that does not record that two of them are the same object.
  */
 export function countRepeatedLayersOnce(model: tf.LayersModel): void {
   for (const layer of model.layers) if (isModel(layer)) countRepeatedLayersOnce(layer as Layer as tf.LayersModel);

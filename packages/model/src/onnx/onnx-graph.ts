@@ -1,8 +1,9 @@
 /**
- * Converts a model to a graph of ONNX operators. Images are channels-first, as in PyTorch, so the weights have the layouts
- * and names of the state dict.
+ * Converts a model to a graph of ONNX operators. Images are channels-first, as in PyTorch, so the weights have the
+ * layouts and names of the state dict.
  *
- * Source: https://onnx.ai/onnx/operators/ (Conv, MaxPool, AveragePool, GlobalAveragePool, Pad, Sum, Flatten, Gemm, Relu)
+ * Source: https://onnx.ai/onnx/operators/ (Conv, MaxPool, AveragePool, GlobalAveragePool, Pad,
+ * Sum, Flatten, Gemm, Relu)
  */
 import type { tf } from "@lockstep/engine";
 import { at, defined, LockstepError } from "@lockstep/errors";
@@ -74,9 +75,9 @@ const CONVERSIONS: Readonly<Record<string, Conversion>> = {
 /**
  * Returns the graph of a model whose layers all have a counterpart in ONNX: the layers of specs, and a few more.
  *
- * The values of a flattened image have another order than in TensorFlow.js. The Dense kernels of the state dict have that
- * order too, but no other layer may depend on it. So rows of values may go only into Dense layers and into layers that keep
- * each value at its position.
+ * The values of a flattened image have another order than in TensorFlow.js. The Dense kernels of the state dict have
+ * that order too, but no other layer may depend on it. So rows of values may go only into Dense layers and into layers
+ * that keep each value at its position.
  *
  * @param weights the name of each of `model.trainableWeights`, from `stateDictNames`
  * @throws LockstepError ERR_ONNX_LAYER that names the layer that cannot be exported, ERR_MODEL_REFUSED for weights that
@@ -105,7 +106,9 @@ export function onnxGraphOf(model: tf.LayersModel, weights: readonly StateDictNa
   return graph;
 }
 
-/** Adds a node. Returns its name, which is also that of its output and unique even if a layer is applied several times. */
+/**
+ * Adds a node. Returns its name, which is also that of its output and unique even if a layer is applied several times.
+ */
 function addNode(graph: OnnxGraph, layer: string, { operator, ...operation }: Operation, values: string[]): string {
   const { attributes = {}, operands = [] } = operation;
   const isUsed = (name: string) => graph.nodes.some((node) => node.name === name);
@@ -153,9 +156,8 @@ function poolAttributes(application: Application): OnnxNode["attributes"] {
 }
 
 /**
- * Returns the attributes of a window. TensorFlow's padding "same" is t = (o − 1)·s + (k − 1)·d + 1 − i cells, floor(t / 2) of
- * them before the image.
- * Source: TensorFlow's `tf.nn.convolution`, notes on padding.
+ * Returns the attributes of a window. TensorFlow's padding "same" is t = (o − 1)·s + (k − 1)·d + 1 − i cells, floor(t /
+ * 2) of them before the image. Source: TensorFlow's `tf.nn.convolution`, notes on padding.
  */
 function windowAttributes(
   { inputs, outputShapes }: Application,

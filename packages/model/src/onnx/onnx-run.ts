@@ -1,8 +1,9 @@
 /**
- * Runs an ONNX model that consists of the operators that `onnxGraphOf` uses. It is independent of the original layers, so
- * it verifies that an export computes what the model computes.
+ * Runs an ONNX model that consists of the operators that `onnxGraphOf` uses. It is independent of the original layers,
+ * so it verifies that an export computes what the model computes.
  *
- * Source: https://onnx.ai/onnx/operators/ (Conv, MaxPool, AveragePool, GlobalAveragePool, Pad, Sum, Flatten, Gemm, Relu)
+ * Source: https://onnx.ai/onnx/operators/ (Conv, MaxPool, AveragePool, GlobalAveragePool, Pad,
+ * Sum, Flatten, Gemm, Relu)
  */
 import { tf } from "@lockstep/engine";
 import { at, defined } from "@lockstep/errors";

@@ -120,8 +120,8 @@ function assertSameLogits(name: string, actual: Float32Array, due: Float32Array)
 }
 
 /**
- * Random specs that TensorFlow.js can express, always the same ones. Left out is what PyTorch refuses and ONNX Runtime's
- * own fusions stumble over: means of windows that lie in the padding whole.
+ * Random specs that TensorFlow.js can express, always the same ones. Left out is what PyTorch refuses and ONNX
+ * Runtime's own fusions stumble over: means of windows that lie in the padding whole.
  */
 function randomSpecs(wanted: number): ModelSpec[] {
   const buildable = (spec: ModelSpec) => {

@@ -16,7 +16,9 @@ const layerSpecSchema = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("conv"), name, filters: count, kernel: count, stride: count, padding, activation }),
   /** Max-pooling with the sizes of a convolution. Padding is never the maximum. */
   z.strictObject({ type: z.literal("maxPool"), kernel: count, stride: count, padding: padding.optional() }),
-  /** Average pooling with the sizes of a convolution. The padding's zeros count in the mean, as in PyTorch's default. */
+  /**
+   * Average pooling with the sizes of a convolution. The padding's zeros count in the mean, as in PyTorch's default.
+   */
   z.strictObject({ type: z.literal("avgPool"), kernel: count, stride: count, padding: padding.optional() }),
   z.strictObject({ type: z.literal("flatten") }),
   z.strictObject({ type: z.literal("dense"), name, units: count, activation }),
@@ -45,8 +47,8 @@ export type ModelSpec = z.infer<typeof modelSpecSchema>;
 export type LayerSpec = z.infer<typeof layerSpecSchema>;
 
 /**
- * Returns the name of each layer: its own name, or else its kind and number: pool1, pool2, flatten, dropout1 … (a model can
- * have only one flatten).
+ * Returns the name of each layer: its own name, or else its kind and number: pool1, pool2, flatten, dropout1 … (a model
+ * can have only one flatten).
  */
 export function layerNames({ layers }: Pick<ModelSpec, "layers">): string[] {
   let pools = 0;

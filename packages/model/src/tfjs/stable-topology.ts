@@ -4,9 +4,9 @@ import type { TfjsTopology } from "@lockstep/formats";
 import { generatedKind, type NamedLayer } from "../layers/layer-names.ts";
 
 /**
- * Returns the JSON of a topology's layers and weights, without library versions. Names that TensorFlow.js generated (see
- * `generatedKind`) are numbered in order of appearance. Models with equal texts have the same layers, connections and
- * weight shapes.
+ * Returns the JSON of a topology's layers and weights, without library versions. Names that TensorFlow.js generated
+ * (see `generatedKind`) are numbered in order of appearance. Models with equal texts have the same layers,
+ * connections and weight shapes.
  */
 export function stableTopology({ modelTopology, weights }: TfjsTopology): string {
   const { keras_version: _, backend: __, ...layers } = modelTopology;

@@ -49,7 +49,9 @@ function userModel(): tf.LayersModel {
   return tf.model({ inputs: images, outputs: applied(layers.dense({ name: "logits", units: 4 }), both) });
 }
 
-/** Two models inside, the second applied twice, and another one in the first; each has a layer "fc", as has the model. */
+/**
+ * Two models inside, the second applied twice, and another one in the first; each has a layer "fc", as has the model.
+ */
 function namesakeModel(): tf.LayersModel {
   const dense = (units: number, options: object = {}) => layers.dense({ name: "fc", units, ...options });
   const inner = tf.sequential({ layers: [dense(6, { inputShape: [7] })] });

@@ -12,9 +12,9 @@ export interface FittedStateDict<Tensor> {
 }
 
 /**
- * Finds each tensor of the model by name. In PyTorch, a wrapper around a model adds a prefix to all names (`module.` for
- * DistributedDataParallel, `_orig_mod.` for torch.compile). A prefix that all names share is removed if the weights match
- * the model without it.
+ * Finds each tensor of the model by name. In PyTorch, a wrapper around a model adds a prefix to all names (`module.`
+ * for DistributedDataParallel, `_orig_mod.` for torch.compile). A prefix that all names share is removed if the weights
+ * match the model without it.
  *
  * @throws LockstepError ERR_STATE_DICT that names each tensor that is missing, unexpected or of another shape
  */

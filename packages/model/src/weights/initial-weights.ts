@@ -20,8 +20,8 @@ export interface InitOptions {
 }
 
 /**
- * Returns the values of `model.trainableWeights`, in that order and in TensorFlow.js' layout. Weight k is drawn from the
- * stream "init" at place [k, 0, 0], so it depends neither on other draws nor on the backend.
+ * Returns the values of `model.trainableWeights`, in that order and in TensorFlow.js' layout. Weight k is drawn from
+ * the stream "init" at place [k, 0, 0], so it depends neither on other draws nor on the backend.
  *
  * - `pytorch`: kernels and biases from U(−1/√fan_in, 1/√fan_in), as in `nn.Linear` and `nn.Conv2d`:
  *   kaiming-uniform with a = √5 has the bound √(6 / ((1 + a²)·fan_in)) = 1/√fan_in.

@@ -28,7 +28,10 @@ export async function readPresetWeights(model: tf.LayersModel): Promise<PresetWe
   return { written, constant };
 }
 
-/** Returns the values of a deterministic initializer. Without an initializer, a weight of equal values counts as constant. */
+/**
+ * Returns the values of a deterministic initializer. Without an initializer, a weight of equal
+ * values counts as constant.
+ */
 async function constantOf(weight: tf.LayerVariable): Promise<Float32Array | undefined> {
   const source = weightSource(weight);
   if (source === undefined) {

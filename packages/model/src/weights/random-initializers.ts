@@ -1,7 +1,7 @@
 /**
- * The random initializers of TensorFlow.js, with random numbers from the seed, so that they are reproducible. Distributions
- * and parameters are those of tfjs-layers 4.22, `initializers.ts`. They are computed in JavaScript, so they are the same on
- * every backend.
+ * The random initializers of TensorFlow.js, with random numbers from the seed, so that they are reproducible.
+ * Distributions and parameters are those of tfjs-layers 4.22, `initializers.ts`. They are computed in JavaScript, so
+ * they are the same on every backend.
  */
 import { at } from "@lockstep/errors";
 import { elementCount } from "@lockstep/formats";
@@ -100,8 +100,8 @@ function fansOf(shape: readonly number[]): [number, number] {
 }
 
 /**
- * Returns a random matrix [rows, columns] with orthonormal columns, or rows if it is wide, times `gain`. The Gram–Schmidt
- * process keeps the diagonal of R positive, which makes Q uniform (Mezzadri, 2007).
+ * Returns a random matrix [rows, columns] with orthonormal columns, or rows if it is wide, times `gain`. The
+ * Gram–Schmidt process keeps the diagonal of R positive, which makes Q uniform (Mezzadri, 2007).
  */
 function orthogonal(config: Config, shape: readonly number[], place: DrawAt): Float32Array {
   const columns = at(shape, -1);

@@ -1,10 +1,11 @@
 /**
- * Converts weights to PyTorch's names and layouts, so that PyTorch loads a checkpoint with `load_state_dict(strict=True)`.
+ * Converts weights to PyTorch's names and layouts, so that PyTorch loads a checkpoint with
+ * `load_state_dict(strict=True)`.
  *
- * A spec's blocks correspond to PyTorch's `nn.Sequential`s: `conv1 = Sequential(Conv2d, ReLU, MaxPool2d)` has conv1.0.weight;
- * `fc1 = Sequential(Flatten, Linear, ReLU)` has fc1.1.weight. A model without a spec has `<layer>.weight` and
- * `<layer>.bias`. Weights that are not kernels or biases of Dense and Conv layers keep their layout and last name
- * (`norm.gamma`).
+ * A spec's blocks correspond to PyTorch's `nn.Sequential`s: `conv1 = Sequential(Conv2d, ReLU, MaxPool2d)` has
+ * conv1.0.weight; `fc1 = Sequential(Flatten, Linear, ReLU)` has fc1.1.weight. A model without a spec has
+ * `<layer>.weight` and `<layer>.bias`. Weights that are not kernels or biases of Dense and Conv layers keep their
+ * layout and last name (`norm.gamma`).
  */
 
 import type { tf } from "@lockstep/engine";
@@ -23,11 +24,11 @@ import { weightShape } from "./weight-shape.ts";
 /**
  * Returns the name and PyTorch shape of each of `model.trainableWeights`, in that order.
  *
- * The columns of a Dense layer are in CHW order if it follows the Flatten of an image (with channels on any axis), and all
- * layers between them keep every value at its position. The layers may be in different nested models.
+ * The columns of a Dense layer are in CHW order if it follows the Flatten of an image (with channels on any axis), and
+ * all layers between them keep every value at its position. The layers may be in different nested models.
  *
- * @throws LockstepError ERR_STATE_DICT if two weights would have the same name, ERR_MODEL_REFUSED if the applications of a
- *   Dense layer need different orders of its columns
+ * @throws LockstepError ERR_STATE_DICT if two weights would have the same name, ERR_MODEL_REFUSED if the applications
+ *   of a Dense layer need different orders of its columns
  */
 export function stateDictNames(model: tf.LayersModel, spec?: ModelSpec): StateDictName[] {
   const indexes = spec === undefined ? new Map<string, number>() : sequentialIndexes(spec);
@@ -55,8 +56,8 @@ export function stateDictNames(model: tf.LayersModel, spec?: ModelSpec): StateDi
 }
 
 /**
- * Converts arrays in the order and layout of `model.trainableWeights` (weights, momentum or gradients) to PyTorch's layout.
- * A tensor with the same layout in both shares its memory with `values`.
+ * Converts arrays in the order and layout of `model.trainableWeights` (weights, momentum or gradients) to PyTorch's
+ * layout. A tensor with the same layout in both shares its memory with `values`.
  */
 export function toStateDict(tensors: readonly StateDictName[], values: readonly Float32Array[]): StateDict {
   return new Map(
@@ -100,8 +101,8 @@ export function assertAllTrainable(model: tf.LayersModel): void {
 }
 
 /**
- * Returns the last component of each trainable weight's name: `weight` or `bias` for a Conv or Dense layer, and otherwise
- * the names of the inner layers and of the weight (`forward_gru_0.kernel`).
+ * Returns the last component of each trainable weight's name: `weight` or `bias` for a Conv or Dense layer, and
+ * otherwise the names of the inner layers and of the weight (`forward_gru_0.kernel`).
  */
 function lastNamesOf(layer: Layer): string[] {
   if (hasTorchKernel(layer)) {
@@ -113,7 +114,8 @@ function lastNamesOf(layer: Layer): string[] {
   const taken = new Set<string>();
   return layer.trainableWeights.map(({ originalName }) => {
     const [first, ...names] = originalName.split("/") as [string, ...string[]];
-    const known = inner.has(first) ? [first, ...names] : names; // a wrapped model's weights do not have the wrapper's name
+    // The weights of a wrapped model do not have the wrapper's name.
+    const known = inner.has(first) ? [first, ...names] : names;
     return uniqueName(known.map((name) => innerName(name, inner.get(name))).join("."), taken);
   });
 }

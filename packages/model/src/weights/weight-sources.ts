@@ -58,8 +58,8 @@ export function weightSource(weight: tf.LayerVariable): WeightSource | undefined
 }
 
 /**
- * Returns whether the weight was written after its layer made it: by `setWeights`, `tf.loadLayersModel`, the layer's option
- * `weights`, `assign` or an optimizer. Call it before a replica replaces the weight.
+ * Returns whether the weight was written after its layer made it: by `setWeights`, `tf.loadLayersModel`, the layer's
+ * option `weights`, `assign` or an optimizer. Call it before a replica replaces the weight.
  */
 export function isWritten(weight: tf.LayerVariable): boolean {
   const recorded = recordedSources.get(weight);

@@ -46,8 +46,8 @@ const metadataSchema = z.object({
 });
 
 /**
- * Writes a checkpoint; only one may be written at a time. Once it is on disk, links it as the best if `progress.best` is
- * of its step, and deletes all older checkpoints but the last `keep`, later ones (left from before a resume), and
+ * Writes a checkpoint; only one may be written at a time. Once it is on disk, links it as the best if `progress.best`
+ * is of its step, and deletes all older checkpoints but the last `keep`, later ones (left from before a resume), and
  * temporary files (left by a killed process).
  *
  * @returns the file's path

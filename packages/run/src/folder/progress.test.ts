@@ -27,7 +27,7 @@ test.for([0, 1, 2, 3, 4, 5, 6, 7, 8])(
     const last = defined(run.checkpoints.findLast((name) => name.startsWith("step-")));
     const { progress } = readCheckpoint(join(run.folder.checkpoints, last));
     const step = stopAfter + 1;
-    expect(progress.endedSteps).toBe(stopAfter - (stopAfter % 3)); // an epoch whose last step this was has not ended yet
+    expect(progress.endedSteps).toBe(stopAfter - (stopAfter % 3)); // the current epoch has not ended
     expect(resumePointAt(run.folder, step, countingSchedule(options))).toEqual({ step, progress });
   },
 );

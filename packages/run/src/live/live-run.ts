@@ -1,7 +1,7 @@
 /**
  * The live state of a run: all updates so far, folded into one plain snapshot. The coordinator, the thread that serves
- * the pages, and each page hold one; after the same updates they are equal. It also runs in browsers, so it uses no Node
- * API.
+ * the pages, and each page hold one; after the same updates they are equal. It also runs in
+ * browsers, so it uses no Node API.
  */
 
 import { at } from "@lockstep/errors";

@@ -4,8 +4,8 @@
 const READER_CLOSED = ["EPIPE", "EIO"];
 
 /**
- * Lets this process continue when nothing reads its output any more: `| head` has ended, Ctrl-C has ended `| tee log`, or
- * the terminal was closed. Later output is discarded.
+ * Lets this process continue when nothing reads its output any more: `| head` has ended, Ctrl-C has ended `| tee log`,
+ * or the terminal was closed. Later output is discarded.
  */
 export function outliveReaders(streams: NodeJS.EventEmitter[] = [process.stdout, process.stderr]): void {
   for (const stream of streams) {

@@ -5,8 +5,8 @@ import { type SignalName, StopReason, stopCauseOf } from "../stop-reason.ts";
 const SIGNALS: readonly SignalName[] = ["SIGINT", "SIGTERM", "SIGHUP"];
 
 /**
- * A SIGTERM that comes so soon after the first signal is the same request: a supervisor signals each process of a group,
- * and a parent such as pnpm passes on what it got.
+ * A SIGTERM that comes so soon after the first signal is the same request: a supervisor signals each process of a
+ * group, and a parent such as pnpm passes on what it got.
  */
 const ECHO_MS = 1000;
 

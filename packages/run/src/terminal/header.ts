@@ -57,7 +57,9 @@ function samplesOf({ dataset, trainFraction }: RunConfig, derived: Derived): str
   return `${dataset}: ${number(trainSamples)} to train, ${validation}, ${number(testSamples)} to test`;
 }
 
-/** Returns on which devices a run with fixed slices has the same bits, and the option that gives workers such a device. */
+/**
+ * Returns on which devices a run with fixed slices has the same bits, and the option that gives workers such a device.
+ */
 function bitsOf(devices: readonly DeviceGroup[]): string {
   const [device, ...others] = devices;
   if (device === undefined || others.length > 0) {

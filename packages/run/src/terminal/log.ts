@@ -12,8 +12,8 @@ export function logFormatOf(args: readonly string[]): LogFormat {
 }
 
 /**
- * Fields of a JSON log line. `level` defaults to info; `type` says which other fields there are. `message` replaces a text
- * of several lines.
+ * Fields of a JSON log line. `level` defaults to info; `type` says which other fields there are. `message` replaces a
+ * text of several lines.
  */
 export interface LineFields {
   message?: string;

@@ -13,8 +13,8 @@ const rowsOf = (run: RunFolder) => readMetrics(run.metrics).map((row) => ({ ...r
 const weightOf = (run: RunFolder) => defined(readWeights(run, "M").get("w")).data[0];
 
 /**
- * Resumes the run in `folder` until its end, and asserts that it has the rows and the weights of an undisturbed run, and
- * no temporary files.
+ * Resumes the run in `folder` until its end, and asserts that it has the rows and the weights of an undisturbed run,
+ * and no temporary files.
  *
  * @param dir a folder for the undisturbed run
  */

@@ -127,8 +127,8 @@ const FORMATS: Record<ModelFormat, Format> = {
 };
 
 /**
- * Predicts with weights from a file as PyTorch does: in its layouts, with channels first. A net that ONNX cannot express
- * loads them in TensorFlow.js's layouts instead, which only verifies that the file is complete.
+ * Predicts with weights from a file as PyTorch does: in its layouts, with channels first. A net that ONNX cannot
+ * express loads them in TensorFlow.js's layouts instead, which only verifies that the file is complete.
  */
 function predictAsPyTorch(weights: Weights, { replica, names }: TrainedModel): Predict {
   const graph = counterpartOf(replica, names);

@@ -29,7 +29,8 @@ export const localNumerics = ({ engine }: PreparedRun) => ({
 });
 
 /**
- * Loads engine, model, data and weights. A resumed run keeps its number of threads if it was given or its bits depend on it.
+ * Loads engine, model, data and weights. A resumed run keeps its number of threads if it was given
+ * or its bits depend on it.
  *
  * @param onPrepared called with what the caller must close, as soon as it is open
  * @throws LockstepError ERR_MODEL_CHANGED if a resumed run had another model

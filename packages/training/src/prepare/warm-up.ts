@@ -9,8 +9,8 @@ import { applyUpdate } from "../update.ts";
 
 /**
  * Runs a training step on images of zeros. At the first use of an operation a GPU compiles shaders and selects kernels,
- * which takes seconds: without a warm-up, a worker's first slice would be late and its measured speed too low. No random
- * numbers are drawn, so the bits of the run do not change.
+ * which takes seconds: without a warm-up, a worker's first slice would be late and its measured speed too low. No
+ * random numbers are drawn, so the bits of the run do not change.
  *
  * @param replica the replica to use; its weights change
  * @param inputShape [height, width, channels]

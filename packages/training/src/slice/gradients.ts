@@ -27,8 +27,8 @@ export async function computeGradients(
 }
 
 /**
- * Computes the same as `computeGradients`, but passes each gradient to `onGradient`, which takes ownership: as soon as the
- * backward pass yields it, if the batch is computed in one pass.
+ * Computes the same as `computeGradients`, but passes each gradient to `onGradient`, which takes ownership: as soon as
+ * the backward pass yields it, if the batch is computed in one pass.
  */
 export async function streamGradients(
   replica: Replica,
@@ -83,7 +83,9 @@ async function gradientsOfRows(
   }
 }
 
-/** Makes the images [rows, height, width, channels] and labels [rows] of rows of a batch. The caller disposes of them. */
+/**
+ * Makes the images [rows, height, width, channels] and labels [rows] of rows of a batch. The caller disposes of them.
+ */
 export function tensorsOf(batch: Batch, start = 0, end = batch.samples): { images: tf.Tensor4D; labels: tf.Tensor1D } {
   const { height, width, channels } = batch;
   const imageSize = height * width * channels;

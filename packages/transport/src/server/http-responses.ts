@@ -16,7 +16,8 @@ export function refuseUpgrade(connection: Duplex, { status, reason }: Refusal, h
     `${reason}\n`,
   ];
   connection.on("error", () => connection.destroy());
-  (connection as Socket).setTimeout(handshakeMs, () => connection.destroy()); // the remote end may never read the response
+  // The client may never read the response.
+  (connection as Socket).setTimeout(handshakeMs, () => connection.destroy());
   connection.once("finish", () => connection.destroy());
   connection.end(lines.join("\r\n"));
 }

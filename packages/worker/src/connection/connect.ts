@@ -5,7 +5,9 @@ import type { Connection } from "./connection.ts";
 import { SocketConnection } from "./socket-connection.ts";
 import type { SocketData } from "./socket-messages.ts";
 
-/** Bytes of messages that may wait to be received. Beyond them the socket is paused: backpressure on the coordinator. */
+/**
+ * Bytes of messages that may wait to be received. Beyond them the socket is paused: backpressure on the coordinator.
+ */
 const MAX_BUFFERED_BYTES = 256 * 2 ** 20;
 
 /**

@@ -14,7 +14,9 @@ export interface Connection {
   readonly linkBytesPerSecond: Promise<number>;
   /** True if the connection is open and no message waits to be received, so there is time for other work. */
   readonly isIdle: boolean;
-  /** Resolves with the coordinator's next message. Rejects once the connection is closed and every message was received. */
+  /**
+   * Resolves with the coordinator's next message. Rejects once the connection is closed and every message was received.
+   */
   receive(): Promise<CoordinatorMessage>;
   /** Sends a heartbeat every `everyMs` milliseconds from now on. */
   heartbeat(everyMs: number): void;

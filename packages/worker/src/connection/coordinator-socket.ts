@@ -74,7 +74,9 @@ export class CoordinatorSocket {
     this.send({ ...piece, type: "gradient-chunk", ...encoded });
   }
 
-  /** Sends a heartbeat every `everyMs` milliseconds, and fails the connection if the coordinator is silent for too long. */
+  /**
+   * Sends a heartbeat every `everyMs` milliseconds, and fails the connection if the coordinator is silent for too long.
+   */
   heartbeat(everyMs: number): void {
     this.#heartbeat.start(everyMs);
   }

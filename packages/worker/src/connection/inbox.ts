@@ -1,6 +1,6 @@
 /**
- * Reads the coordinator's messages one by one. Control messages, which may arrive at any time and belong to no step, are
- * handled in between.
+ * Reads the coordinator's messages one by one. Control messages, which may arrive at any time and belong to no step,
+ * are handled in between.
  */
 import { LockstepError } from "@lockstep/errors";
 import type { CoordinatorMessage, MessageOf } from "@lockstep/gradient-sync";

@@ -75,8 +75,8 @@ export class Reconnection {
    * @param last the error that ended the last connection
    * @param leave aborts when this worker is to leave
    * @throws Dismissed if `leave` aborts
-   * @throws LockstepError ERR_DISCONNECTED at the deadline, ERR_FULL or ERR_LIMITED if a limit refused the last attempt,
-   *   or the code of a refusal that is final
+   * @throws LockstepError ERR_DISCONNECTED at the deadline, ERR_FULL or ERR_LIMITED if a limit refused the last
+   *   attempt, or the code of a refusal that is final
    */
   async connect(last: LockstepError, leave: AbortSignal): Promise<Connection> {
     const { coordinator, join, reconnectMs } = this.#options;

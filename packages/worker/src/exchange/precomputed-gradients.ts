@@ -1,6 +1,6 @@
 /**
- * Gradients of fully connected layers that are computed while this worker waits for the rest of the step: all factors of
- * a layer usually arrive long before the last sums of the convolutions. The commit decides whether they are used.
+ * Gradients of fully connected layers that are computed while this worker waits for the rest of the step: all factors
+ * of a layer usually arrive long before the last sums of the convolutions. The commit decides whether they are used.
  */
 import { tf } from "@lockstep/engine";
 import type { Layout, StepAssembly } from "@lockstep/gradient-sync";

@@ -106,7 +106,11 @@ export class StepExchange {
     this.#precomputed.dispose();
   }
 
-  /** Computes a part of the update while no message waits. @returns false if a message waits or nothing can be computed */
+  /**
+   * Computes a part of the update while no message waits.
+   *
+   * @returns false if a message waits or nothing can be computed
+   */
   async #precompute(): Promise<boolean> {
     const { inbox } = this.#context;
     if (inbox.isIdle) await nextTurn(); // messages may have arrived while this thread computed

@@ -10,8 +10,8 @@ beforeAll(async () => void (await startEngine({ backend: "cpu" })));
 
 const tensor = (name: string, ...shape: number[]) => ({ name, shape, dtype: "float32" as const });
 /**
- * The dense part is in the order of the backward pass: c at 0 to 2, b at 2 to 5, a at 5 to 9. Chunks of 4 elements start
- * at 0, 4 and 8. Parts 1 and 2 are the factors of the kernel, with 2 and 3 elements per row.
+ * The dense part is in the order of the backward pass: c at 0 to 2, b at 2 to 5, a at 5 to 9. Chunks of 4 elements
+ * start at 0, 4 and 8. Parts 1 and 2 are the factors of the kernel, with 2 and 3 elements per row.
  */
 const TENSORS = [tensor("a", 4), tensor("kernel", 2, 3), tensor("b", 3), tensor("c", 2)];
 const layoutOf = (wire: "fp32" | "bf16") =>

@@ -1,6 +1,6 @@
 /**
- * Adds the gradients of a subtree's slices in the order of the tree, and sends the sums in chunks, each as soon as it is
- * complete: factors with the slice that they belong to, dense sums with the last slice.
+ * Adds the gradients of a subtree's slices in the order of the tree, and sends the sums in chunks, each as soon as it
+ * is complete: factors with the slice that they belong to, dense sums with the last slice.
  */
 import { readBack, tf } from "@lockstep/engine";
 import {

@@ -32,7 +32,9 @@ export function failureOf(child: ChildProcess, index: number): Promise<LockstepE
   });
 }
 
-/** Returns the failure in a worker's IPC message, or undefined for any other message, which the user's model may send. */
+/**
+ * Returns the failure in a worker's IPC message, or undefined for any other message, which the user's model may send.
+ */
 export function parseFailure(sent: unknown): WorkerFailure | undefined {
   const { code, message } = Object(sent) as Record<string, unknown>;
   if (typeof code !== "string" || !isErrorCode(code) || typeof message !== "string") return undefined;

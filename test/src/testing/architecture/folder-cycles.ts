@@ -6,8 +6,8 @@ type Arrows = Map<string, Set<string>>;
 
 /**
  * Returns a line for each cycle of folders within a package. Imports of types count, imports in tests do not. A file in
- * the package's root or directly in its `src` counts as a folder: such files hold what all folders share, and what joins
- * them.
+ * the package's root or directly in its `src` counts as a folder: such files hold what all folders
+ * share, and what joins them.
  */
 export function folderCycles({ packages, files }: SourceTree): string[] {
   return packages.flatMap((owner) => {

@@ -67,7 +67,9 @@ function unlistedDependencies({ files }: SourceTree): string[] {
   );
 }
 
-/** Of devDependencies only this repository's packages are checked: others may be types, which are not imported by name. */
+/**
+ * Of devDependencies only this repository's packages are checked: others may be types, which are not imported by name.
+ */
 function unusedDependencies({ packages, files }: SourceTree): string[] {
   const names = new Set(packages.map(({ name }) => name));
   return packages.flatMap((owner) => {

@@ -1,4 +1,6 @@
-/** The rules of wording: no name contains a word that this code avoids, and every file and every export is explained. */
+/**
+ * The rules of wording: no name contains a word that this code avoids, and every file and every export is explained.
+ */
 import { identifiersIn } from "./identifiers.ts";
 
 /** Words that no identifier and no file name contains, each with the words to use instead. */

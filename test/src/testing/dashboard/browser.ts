@@ -15,7 +15,11 @@ class Pages {
     this.#browser = browser;
   }
 
-  /** Opens the page of a dashboard. Resolves when it shows a run. @param fragment with the page's secrets, from the # */
+  /**
+   * Opens the page of a dashboard. Resolves when it shows a run.
+   *
+   * @param fragment with the page's secrets, from the #
+   */
   async open(port: number, { fragment = "", ...options }: BrowserContextOptions & { fragment?: string } = {}) {
     const server = `127.0.0.1:${port}`;
     this.#servers.add(server);
@@ -42,7 +46,10 @@ class Pages {
   }
 }
 
-/** The shared `test` with the fixture `pages`, whose browser serves all tests of the file. Without one, they are skipped. */
+/**
+ * The shared `test` with the fixture `pages`, whose browser serves all tests of the file.
+ * Without one, they are skipped.
+ */
 export const test = base
   // biome-ignore lint/correctness/noEmptyPattern: Vitest reads a fixture's needs from this pattern
   .extend("browser", { scope: "file" }, async ({}, { onCleanup }) => {

@@ -1,6 +1,6 @@
 /**
- * `pnpm screenshots`: takes the pictures of the dashboard in the docs, of a real run of three workers on this machine, one
- * of which is killed. Needs Chromium at /usr/bin/chromium or LOCKSTEP_TEST_CHROMIUM.
+ * `pnpm screenshots`: takes the pictures of the dashboard in the docs, of a real run of three workers on this machine,
+ * one of which is killed. Needs Chromium at /usr/bin/chromium or LOCKSTEP_TEST_CHROMIUM.
  */
 
 import { mkdtempSync, rmSync } from "node:fs";

@@ -30,7 +30,7 @@ const BREACHES: Buffer[] = [
   frame(FIN | BYTES, MAX_MESSAGE_BYTES + 1), // over the limit of a message
   frame(FIN | BYTES, 2 ** 53),
   Buffer.concat([short(BYTES, Buffer.of(1)), short(BYTES, Buffer.of(1))]), // a message inside another
-  Buffer.concat([short(BYTES), ...Array.from({ length: 20_000 }, () => short(CONTINUED, Buffer.of(1)))]), // too many fragments
+  Buffer.concat([short(BYTES), ...Array.from({ length: 20_000 }, () => short(CONTINUED, Buffer.of(1)))]), // fragments
 ];
 
 /** Violates the protocol. @returns the code with which the coordinator closes the WebSocket; 1006 if it sends none */

@@ -1,4 +1,7 @@
-/** The chart of a confusion matrix: a square per pair of true and predicted class, darker for a larger share of the class. */
+/**
+ * The chart of a confusion matrix: a square per pair of true and predicted class, darker for a
+ * larger share of the class.
+ */
 import type { TopLevelSpec } from "vega-lite";
 import type { Report } from "../../folder/report.ts";
 import { sum } from "../../statistics.ts";
