@@ -1,4 +1,5 @@
 /** Records the error that ends a run as an event. */
+import { messageOf } from "@lockstep/errors";
 import type { LiveRun } from "./live/live-run.ts";
 
 /**
@@ -10,7 +11,7 @@ export async function withFailureEvent<Result>(live: LiveRun, work: () => Promis
   try {
     return await work();
   } catch (error) {
-    live.event(error instanceof Error ? error.message : String(error), "failed");
+    live.event(messageOf(error), "failed");
     throw error;
   }
 }

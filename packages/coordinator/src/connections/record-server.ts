@@ -1,7 +1,7 @@
 /** Serves records of the data set to a worker: one response after the other, no faster than the worker reads. */
 import { crc32 } from "node:zlib";
 import type { RecordSource } from "@lockstep/dataset";
-import { LockstepError } from "@lockstep/errors";
+import { LockstepError, messageOf } from "@lockstep/errors";
 import { MAX_RECORD_REQUESTS, type MessageOf } from "@lockstep/gradient-sync";
 import type { Connection } from "./connection.ts";
 
@@ -60,8 +60,7 @@ export class RecordServer {
 /** Returns the error that the worker receives. An unreadable disk ends the worker's connection, not the coordinator. */
 function asReason(error: unknown): LockstepError {
   if (error instanceof LockstepError) return error;
-  const why = error instanceof Error ? error.message : String(error);
-  const text = `The coordinator could not read the requested records: ${why}`;
+  const text = `The coordinator could not read the requested records: ${messageOf(error)}`;
   const remedy = "Check the coordinator's disk, or give this worker a local copy with --data-dir.";
   return new LockstepError("ERR_RECORDS", `${text}. ${remedy}`, { cause: error });
 }

@@ -2,10 +2,9 @@
  * Tries whether TensorFlow.js returns a gradient for every weight. Not every layer that computes can be differentiated.
  */
 import { readBack, tf } from "@lockstep/engine";
-import { at, LockstepError } from "@lockstep/errors";
+import { at, LockstepError, messageOf } from "@lockstep/errors";
 import { type Attempt, probeImages, type Tensors, tensorList, watchCalls } from "../layers/layer-calls.ts";
 import { type Layer, layersOf } from "../layers/layers.ts";
-import { messageOf } from "../load/model-file.ts";
 
 /**
  * Computes the gradients of all weights on two random images, as a training step does, and returns the logits [2,

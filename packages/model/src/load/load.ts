@@ -1,6 +1,8 @@
 /** Loads the model that `--model` names: a built-in model, or a user's module. */
+
 import { basename, extname } from "node:path";
 import { tf } from "@lockstep/engine";
+import { messageOf } from "@lockstep/errors";
 import { generatedKind } from "../layers/layer-names.ts";
 import { namedLayer } from "../layers/layers.ts";
 import { signatureOf } from "../layers/signature.ts";
@@ -8,7 +10,7 @@ import { buildModel } from "../spec/build.ts";
 import { type ModelSpec, parseModelSpec } from "../spec/spec.ts";
 import { compiledWith } from "./compiled.ts";
 import { registerFileLoader } from "./file-loader.ts";
-import { importModel, isKnownModel, isLayersModel, KNOWN_MODELS, messageOf, moduleError } from "./model-file.ts";
+import { importModel, isKnownModel, isLayersModel, KNOWN_MODELS, moduleError } from "./model-file.ts";
 import { countRepeatedLayersOnce } from "./repeated-layers.ts";
 
 /** Options of `loadModel`. */

@@ -2,7 +2,7 @@
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { tf } from "@lockstep/engine";
-import { LockstepError } from "@lockstep/errors";
+import { LockstepError, messageOf } from "@lockstep/errors";
 import { pathKind } from "@lockstep/files";
 import { alexnet } from "../architectures/alexnet.ts";
 import { alexnetCifar10 } from "../architectures/alexnet-cifar10.ts";
@@ -112,6 +112,3 @@ export function isLayersModel(value: unknown): value is tf.LayersModel {
 export function moduleError(path: string, reason: string, cause?: unknown): LockstepError {
   return new LockstepError("ERR_MODEL_MODULE", `Cannot use ${path} as a model: ${reason}`, { cause });
 }
-
-/** Returns the message of any value that a module has thrown. */
-export const messageOf = (cause: unknown) => (cause instanceof Error ? cause.message : String(cause));
