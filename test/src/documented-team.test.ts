@@ -1,7 +1,7 @@
 /** Runs the README's commands for several machines, with AlexNet on real CIFAR-10. */
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { readMetrics } from "@lockstep/run";
+import { readMetrics, sum } from "@lockstep/run";
 import { test as base, defined, temporaryFolder } from "@lockstep/testing";
 import { expect, vi } from "vitest";
 import { canCreateNetworkPair, createNetworkPair } from "./testing/network/network-pair.ts";
@@ -66,7 +66,7 @@ test.runIf(canRun)("a worker sends less than 13 MB in a step, and its segments c
     for (const { bytesUp, io, ms } of workersOf(row)) {
       expect(bytesUp).toBeLessThan(13e6);
       expect(Object.keys(io).sort()).toEqual(["encode", "receive", "send"]);
-      const segmentsMs = Object.values(ms).reduce((total, part) => total + part, 0);
+      const segmentsMs = sum(Object.values(ms));
       expect(Math.abs(segmentsMs / row.ms.step - 1)).toBeLessThan(0.05);
     }
   }

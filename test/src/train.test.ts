@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { readSafetensors } from "@lockstep/formats";
-import { readMetrics } from "@lockstep/run";
+import { readMetrics, sum } from "@lockstep/run";
 import { test as base, defined, temporaryFolder } from "@lockstep/testing";
 import { expect } from "vitest";
 import { run } from "./testing/program.ts";
@@ -63,7 +63,6 @@ test("the segments of each step's time are named, and together they cover the st
   const times = stepsOf(whole.out).map(({ ms }) => ms);
   for (const ms of times)
     expect(Object.keys(ms)).toEqual(expect.arrayContaining(["step", "data", "forward", "backward"]));
-  const sum = (values: number[]) => values.reduce((total, value) => total + value, 0);
   const covered = times.map(({ step, ...segments }) => sum(Object.values(segments)));
   expect(sum(covered) / sum(times.map(({ step }) => step))).toBeGreaterThan(0.95);
 });

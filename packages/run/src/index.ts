@@ -47,7 +47,7 @@ export { RunSession } from "./run-session.ts";
 export { type EvaluateTask, makeSchedule, type Schedule, type StepTask, type Task } from "./schedule/schedule.ts";
 export { type PlannedSlice, type PlannedSubtree, planSlices, planSubtrees } from "./schedule/slices.ts";
 export type { StartedRun } from "./started-run.ts";
-export { median } from "./statistics.ts";
+export { median, sum } from "./statistics.ts";
 export {
   failureSignal,
   type SignalName,

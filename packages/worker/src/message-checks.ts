@@ -2,6 +2,7 @@
 import type { BatchMeta } from "@lockstep/dataset";
 import { type ErrorCode, LockstepError } from "@lockstep/errors";
 import { type CoordinatorMessage, type MessageOf, makeLayout, type TensorSpec } from "@lockstep/gradient-sync";
+import { sum } from "@lockstep/run";
 
 type Sizes = Pick<BatchMeta, "trainSamples" | "validationSamples" | "testSamples">;
 
@@ -64,8 +65,6 @@ export function assertAttempts(
     assert(subtree < subtreeSlices.length, "ERR_SLICE", what);
   }
 }
-
-const sum = (counts: readonly number[]) => counts.reduce((total, count) => total + count, 0);
 
 /** Checks a range of samples to evaluate. @throws LockstepError ERR_SLICE if the split has no such samples */
 export function assertEvaluate({ part: split, start, end }: MessageOf<"evaluate">, sizes: Sizes): void {

@@ -1,5 +1,5 @@
 /** The limits of runs with faults, and the bound on the time of their steps. */
-import { defined } from "@lockstep/testing";
+import { median } from "@lockstep/run";
 import type { StepRow } from "./undisturbed.ts";
 
 /** The heartbeat interval. */
@@ -16,10 +16,9 @@ const BUSY_MS = 2000;
  * @param quiet the rows of undisturbed steps
  */
 export function limitMs(quiet: readonly StepRow[]): number {
-  const times = quiet.map(({ ms }) => ms.step).sort((a, b) => a - b);
-  const [median, largest] = [defined(times[Math.floor(times.length / 2)]), defined(times.at(-1))];
+  const times = quiet.map(({ ms }) => ms.step);
   const checkMs = HEARTBEAT_MS / 4;
-  return Math.max(SILENT_MS, 4 * median) + checkMs + 2 * largest + BUSY_MS;
+  return Math.max(SILENT_MS, 4 * median(times)) + checkMs + 2 * Math.max(...times) + BUSY_MS;
 }
 
 /** Options of a long run on drawn shapes. */

@@ -12,6 +12,7 @@ import {
   fingerprintOf,
 } from "@lockstep/gradient-sync";
 import { MAX_PARAMETERS, stableTopology } from "@lockstep/model/files";
+import { sum } from "@lockstep/run";
 import type { Ready, ReadySession } from "../connections/ready-session.ts";
 import { firstDifference } from "./first-difference.ts";
 import { parseTopology } from "./topology.ts";
@@ -43,7 +44,7 @@ export function assertConsistentFacts({
 }: FingerprintFacts): void {
   const sizesOf = (list: readonly { shape: readonly number[] }[]) => list.map(({ shape }) => elementsOf(shape));
   const sizes = sizesOf(tensors);
-  const parameters = sizes.reduce((total, elements) => total + elements, 0);
+  const parameters = sum(sizes);
   const faults: [boolean, string][] = [
     [parameters < 1 || parameters > MAX_PARAMETERS, `1 to ${MAX_PARAMETERS} parameters, got ${parameters}`],
     [String(sizes) !== String(sizesOf(stateDict)), "the same tensors for the state dict, in their order"],

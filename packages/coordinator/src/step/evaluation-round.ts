@@ -5,7 +5,7 @@
  */
 import { defined } from "@lockstep/errors";
 import { MAX_LOSS_SUM, type WorkerId } from "@lockstep/gradient-sync";
-import { addEvaluation, type Evaluation, emptyEvaluation } from "@lockstep/run";
+import { addEvaluation, type Evaluation, emptyEvaluation, sum } from "@lockstep/run";
 
 /** Number of samples in a range. */
 const RANGE_ROWS = 64;
@@ -120,7 +120,7 @@ export class EvaluationRound {
     if (predictions !== undefined && !matchConfusion(predictions, confusion)) return false;
     const counts = confusion.flat();
     const square = confusion.length === this.#classes && confusion.every(({ length }) => length === this.#classes);
-    return square && samples === expected && counts.reduce((total, count) => total + count, 0) === expected;
+    return square && samples === expected && sum(counts) === expected;
   }
 }
 

@@ -1,6 +1,6 @@
 /** Statistics of each worker's share of a step, for its row in the metrics. */
 import type { MessageOf, StepRound } from "@lockstep/gradient-sync";
-import type { WorkerShare } from "@lockstep/run";
+import { sum, type WorkerShare } from "@lockstep/run";
 import type { ReadySession } from "../connections/ready-session.ts";
 import type { Member } from "../membership/members.ts";
 
@@ -66,6 +66,6 @@ function addUp(parts: readonly Record<string, number>[]): Record<string, number>
  * Adds `wait`, the rest of the step, in which the computing thread was idle between its contribution and the commit.
  */
 function withWait(ms: Record<string, number>, stepMs: number): Record<string, number> {
-  const busyMs = Object.values(ms).reduce((total, part) => total + part, 0);
+  const busyMs = sum(Object.values(ms));
   return { ...ms, wait: Math.max(0, stepMs - busyMs) };
 }

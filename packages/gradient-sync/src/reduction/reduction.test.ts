@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { decodeFromWorker, encode } from "../protocol/codec.ts";
 import { toStep } from "../protocol/ids.ts";
-import { type DrawnGradients, drawnGradients, nearestBf16, plainStep } from "../testing/drawn-gradients.ts";
+import { type DrawnGradients, drawnGradients, nearestBf16, plainStep, sum } from "../testing/drawn-gradients.ts";
 import { PlainRound } from "../testing/plain-round.ts";
 import { ReductionClient } from "../testing/reduction-client.ts";
 import { assignedSubtrees } from "./assigned-subtrees.ts";
@@ -18,8 +18,6 @@ const STEP = toStep(3);
 const MOST_ATTEMPTS = 7;
 
 type Action = () => void;
-
-const sum = (numbers: readonly number[]) => numbers.reduce((total, next) => total + next, 0);
 
 /** A server, its clients, and the bytes that are on their way between them. */
 class Reduction {

@@ -3,6 +3,7 @@ import { at } from "@lockstep/errors";
 import { defined } from "@lockstep/testing";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { sum } from "../testing/drawn-gradients.ts";
 import { PlainRound } from "../testing/plain-round.ts";
 import {
   type Chunk,
@@ -133,7 +134,6 @@ class Network {
   }
 }
 
-const sum = (numbers: number[]) => numbers.reduce((total, next) => total + next, 0);
 const bytesOf = (subtree: number, parts: number[]) => 4 * sum(parts.map((part) => partOf(subtree, 0, part).length));
 
 /** A dense part for each subtree, and for each further attempt all that it sends. */

@@ -91,7 +91,8 @@ function treeSum(values: readonly number[][], slices: readonly number[]): number
   return treeSum(values.slice(0, left), slices.slice(0, left)).map((value, i) => Math.fround(value + (right[i] ?? 0)));
 }
 
-const sum = (numbers: readonly number[]) => numbers.reduce((total, next) => total + next, 0);
+/** Adds up numbers, in their order. */
+export const sum = (numbers: readonly number[]) => numbers.reduce((total, next) => total + next, 0);
 
 /** Rounds to 8 significant binary digits, ties to even, in float64. */
 export function nearestBf16(value: number): number {

@@ -1,6 +1,7 @@
 /** Tests the history of steps, which stays small. */
 import { defined } from "@lockstep/testing";
 import { expect, test } from "vitest";
+import { sum } from "../statistics.ts";
 import { share, stepRow } from "../testing/step-row.ts";
 import { addStep, emptyHistory, MAX_BUCKETS } from "./step-history.ts";
 
@@ -17,7 +18,6 @@ test("the history stays small over 100,000 steps and loses no sample, byte or ex
     addStep(history, stepRow(step, { loss: step === 54_321 ? 99 : 1, workers: [share("a", 3), share("b", 1)] }));
   }
   expect(history.first.length).toBeLessThanOrEqual(MAX_BUCKETS);
-  const sum = (column: number[]) => column.reduce((total, value) => total + value, 0);
   expect(sum(history.samples)).toBe(400_000);
   expect(sum(defined(history.workers[0]).samples)).toBe(300_000);
   expect(sum(history.bytesDown)).toBe(40_000_000);

@@ -1,5 +1,6 @@
 /** Measures the download bandwidth from the probes that the coordinator sends after `welcome`. */
 import { LINK_PROBES } from "@lockstep/gradient-sync";
+import { median } from "@lockstep/run";
 
 /** Times the probes of one connection. */
 export class LinkSpeed {
@@ -15,7 +16,6 @@ export class LinkSpeed {
     this.#arrivedMs.push(nowMs);
     if (this.#arrivedMs.length !== LINK_PROBES) return undefined;
     const gapsMs = this.#arrivedMs.slice(1).map((ms, i) => ms - (this.#arrivedMs[i] ?? ms));
-    const medianMs = gapsMs.sort((a, b) => a - b)[Math.floor(gapsMs.length / 2)] ?? 0;
-    return (1000 * bytes) / Math.max(0.1, medianMs);
+    return (1000 * bytes) / Math.max(0.1, median(gapsMs));
   }
 }

@@ -1,6 +1,7 @@
 /** Checks each chunk on a scripted connection, for gradients in any order; positions are worked out by hand. */
 import { startEngine, tf } from "@lockstep/engine";
 import { makeLayout, StepAssembly, toStep, toSubtreeId } from "@lockstep/gradient-sync";
+import { sum } from "@lockstep/run";
 import { LapClock } from "@lockstep/training";
 import { beforeAll, expect, test } from "vitest";
 import { ScriptedConnection } from "../testing/scripted-connection.ts";
@@ -16,8 +17,6 @@ const tensor = (name: string, ...shape: number[]) => ({ name, shape, dtype: "flo
 const TENSORS = [tensor("a", 4), tensor("kernel", 2, 3), tensor("b", 3), tensor("c", 2)];
 const layoutOf = (wire: "fp32" | "bf16") =>
   makeLayout(TENSORS, { forms: ["dense", "factored", "dense", "dense"], wire, chunkBytes: wire === "fp32" ? 16 : 8 });
-
-const sum = (numbers: readonly number[]) => numbers.reduce((total, next) => total + next, 0);
 
 /** Makes a subtree sender on a scripted connection. */
 function sending(wire: "fp32" | "bf16" = "fp32", sliceSamples = [2]) {
