@@ -1,7 +1,7 @@
 /** The coordinator: it holds the run, gathers workers, and trains with them. It does not load TensorFlow. */
+import { counted } from "@lockstep/errors";
 import { writeTfjsModel } from "@lockstep/formats";
 import {
-  counted,
   finishedLines,
   type Interrupts,
   type LoopEnd,

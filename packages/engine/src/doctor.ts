@@ -1,7 +1,7 @@
 /** Checks everything on a machine that the choice of a backend depends on (`pnpm run doctor`). */
 import { totalmem } from "node:os";
 import { dirname } from "node:path";
-import { type BackendName, describeGpu, type Engine } from "./backend/engine.ts";
+import { type BackendName, describeGpu, type Engine, inGibibytes } from "./backend/engine.ts";
 import { Unavailable } from "./backend/unavailable.ts";
 import { chooseEngine } from "./choose.ts";
 import { runCommand } from "./host/command.ts";
@@ -101,9 +101,8 @@ function processorCheck(): Check {
 }
 
 function memoryCheck(): Check {
-  const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
   const availableBytes = process.availableMemory();
-  const value = `${gib(availableBytes)} free of ${gib(totalmem())}`;
+  const value = `${inGibibytes(availableBytes)} free of ${inGibibytes(totalmem())}`;
   if (availableBytes >= 2 * 2 ** 30) return passed("memory", value);
   return failed(
     "memory",

@@ -1,5 +1,6 @@
-/** The errors package: the one error class, the catalogue of its codes, excerpts for messages, and unwrapped values. */
+/** The errors package: the one error class, the catalogue of its codes, excerpts and counts for messages, and unwrapped values. */
 export { type ErrorCode, isErrorCode } from "./catalogue.ts";
+export { counted } from "./counted.ts";
 export { at, defined } from "./defined.ts";
 export { codeOf, messageOf } from "./error-facts.ts";
 export { excerpt, excerptOf, faultLines } from "./excerpt.ts";

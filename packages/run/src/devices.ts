@@ -1,5 +1,5 @@
 /** The properties of devices that determine the bits of a run. */
-import { at } from "@lockstep/errors";
+import { at, counted } from "@lockstep/errors";
 import { z } from "zod";
 import { sum } from "./statistics.ts";
 
@@ -125,7 +125,7 @@ function describeDifferences(device: RunDevice, other: RunDevice): string {
     gpu !== other.gpu && `on ${gpu ?? "a CPU"}`,
     libraryVersion !== other.libraryVersion && `with library version ${libraryVersion}`,
     instructionSet !== other.instructionSet && `with ${instructionSet} instructions`,
-    threads !== other.threads && `with ${threads} ${threads === 1 ? "thread" : "threads"}`,
+    threads !== other.threads && `with ${counted(threads, "thread")}`,
   ];
   return parts.filter((part) => part !== false).join(" ");
 }

@@ -56,7 +56,6 @@ export {
   throwIfFailed,
 } from "./stop-reason.ts";
 export type { ParameterState, StateCapture, StepTotals, Team, WorkerShare } from "./team.ts";
-export { counted } from "./terminal/counted.ts";
 export { type Display, displayOn, lineDisplay } from "./terminal/display.ts";
 export { eventLogger } from "./terminal/event-logger.ts";
 export { printFolder } from "./terminal/header.ts";

@@ -1,9 +1,8 @@
 /** Ends a run whose loss is NaN or infinite, before its update is applied or saved. */
 import { shellWord } from "@lockstep/config";
-import { LockstepError } from "@lockstep/errors";
+import { counted, LockstepError } from "@lockstep/errors";
 import type { RunWriter } from "./record/run-writer.ts";
 import type { EvaluateTask, StepTask } from "./schedule/schedule.ts";
-import { counted } from "./terminal/counted.ts";
 
 /** Says which task had which loss. The remedy is added later: it depends on checkpoints still being written. */
 export class LossNotFinite extends Error {

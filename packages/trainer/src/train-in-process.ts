@@ -1,9 +1,9 @@
 /** A run on this machine, in this process: openRun, a local team, and the training loop. */
 import { type MachineOptions, resumeLine } from "@lockstep/config";
+import { counted } from "@lockstep/errors";
 import { DEFAULT_INIT } from "@lockstep/model";
 import {
   atStart,
-  counted,
   type Display,
   finishedLines,
   makeSchedule,

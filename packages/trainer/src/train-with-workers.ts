@@ -2,9 +2,9 @@
 import { type MachineOptions, resumeLine, version } from "@lockstep/config";
 import { coordinate, type DistributedRun, type Outcome, openDistributedRun } from "@lockstep/coordinator";
 import { controlToken, dashboardAddress, dashboardLine, makeSite } from "@lockstep/dashboard";
+import { counted } from "@lockstep/errors";
 import {
   type Command,
-  counted,
   type LogFormat,
   openPanel,
   type Resources,

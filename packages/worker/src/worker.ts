@@ -2,9 +2,9 @@
 import { hostname } from "node:os";
 import type { MachineOptions } from "@lockstep/config";
 import { type Engine, startEngine } from "@lockstep/engine";
-import { knownError, LockstepError, messageOf } from "@lockstep/errors";
+import { counted, knownError, LockstepError, messageOf } from "@lockstep/errors";
 import type { MessageOf } from "@lockstep/gradient-sync";
-import { counted, makeSchedule, type Resources, withResources } from "@lockstep/run";
+import { makeSchedule, type Resources, withResources } from "@lockstep/run";
 import type { PreparedRun } from "@lockstep/training";
 import type { Connection } from "./connection/connection.ts";
 import { Dismissed, Inbox } from "./connection/inbox.ts";

@@ -2,7 +2,8 @@
 import { hostname } from "node:os";
 import { dashboardLine } from "@lockstep/dashboard";
 import { announce } from "@lockstep/discovery";
-import { counted, type Display, type Resources } from "@lockstep/run";
+import { counted } from "@lockstep/errors";
+import type { Display, Resources } from "@lockstep/run";
 import type { DistributedRun } from "../run/open-run.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { addressesOf, authority, joiningLines } from "./joining-lines.ts";

@@ -1,10 +1,10 @@
 /** Starts or resumes a run with a team: decides from which step and with which weights, and prints the decision. */
 import { existsSync } from "node:fs";
+import { counted } from "@lockstep/errors";
 import { ARITHMETIC_VERSION } from "@lockstep/gradient-sync";
 import { DEFAULT_INIT, prefixLine } from "@lockstep/model/files";
 import {
   type Checkpoint,
-  counted,
   groupDevices,
   makeSchedule,
   type ResumePoint,

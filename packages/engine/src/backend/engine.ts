@@ -1,5 +1,5 @@
 /** The types of an engine and its options, their checks and their descriptions. */
-import { type ErrorCode, LockstepError } from "@lockstep/errors";
+import { counted, type ErrorCode, LockstepError } from "@lockstep/errors";
 import { describeQuota } from "../host/cores.ts";
 
 const BACKENDS = ["native", "webgpu", "wasm", "cpu"] as const;
@@ -64,7 +64,7 @@ export interface Engine {
 export function describeEngine({ backend, device, libraryVersion, threads, quota, instructionSet }: Engine): string {
   const library = backend === "native" ? "native TensorFlow" : `TensorFlow.js on ${backend}`;
   const reason = quota === undefined ? "" : ` ${describeQuota(quota)}`;
-  const inThreads = `CPU ${device.name} (${instructionSet}), ${threads} ${threads === 1 ? "thread" : "threads"}${reason}`;
+  const inThreads = `CPU ${device.name} (${instructionSet}), ${counted(threads, "thread")}${reason}`;
   return `engine: ${library} ${libraryVersion}, ${device.kind === "cpu" ? inThreads : `GPU ${describeGpu(device)}`}`;
 }
 
@@ -81,9 +81,13 @@ export function describeDevice(device: Device): string {
 
 /** Describes a GPU: "NVIDIA H200, driver 570.86.15, 140.4 GiB". */
 export function describeGpu({ name, driver, memoryBytes, maxTensorBytes }: Omit<Device, "kind">): string {
-  const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
-  if (memoryBytes !== undefined) return `${name}, driver ${driver}, ${gib(memoryBytes)}`;
-  return maxTensorBytes === undefined ? name : `${name}, ${driver}, tensors up to ${gib(maxTensorBytes)}`;
+  if (memoryBytes !== undefined) return `${name}, driver ${driver}, ${inGibibytes(memoryBytes)}`;
+  return maxTensorBytes === undefined ? name : `${name}, ${driver}, tensors up to ${inGibibytes(maxTensorBytes)}`;
+}
+
+/** Returns a size of memory: "140.4 GiB". */
+export function inGibibytes(bytes: number): string {
+  return `${(bytes / 2 ** 30).toFixed(1)} GiB`;
 }
 
 /** Returns whether the option requires a GPU. */

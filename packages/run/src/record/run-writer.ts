@@ -4,7 +4,7 @@
  */
 
 import type { RunConfig } from "@lockstep/config";
-import { at, LockstepError } from "@lockstep/errors";
+import { at, counted, LockstepError } from "@lockstep/errors";
 import type { Lease } from "@lockstep/files/lease";
 import { writeSafetensors } from "@lockstep/formats";
 import { correctOf, type Evaluation } from "../evaluation.ts";
@@ -17,7 +17,6 @@ import { type RunFolder, removeResults, removeTemporaries } from "../folder/run-
 import type { LiveRun } from "../live/live-run.ts";
 import type { EvaluateTask, Schedule, StepTask, Task } from "../schedule/schedule.ts";
 import type { ParameterState, StateCapture, StepTotals } from "../team.ts";
-import { counted } from "../terminal/counted.ts";
 import type { Display } from "../terminal/display.ts";
 import { epochLine, resultLines, testLine } from "../terminal/lines.ts";
 import { FlatLoss, flatLossLine } from "./flat-loss.ts";

@@ -1,9 +1,9 @@
 /** The header of a run, which is printed when it starts: model, data, optimizer, steps and folder. */
 import type { RunConfig } from "@lockstep/config";
+import { counted } from "@lockstep/errors";
 import type { DeviceGroup } from "../devices.ts";
 import type { Derived } from "../folder/run-file.ts";
 import type { RunFolder } from "../folder/run-folder.ts";
-import { counted } from "./counted.ts";
 import type { Display } from "./display.ts";
 import { stepsLine } from "./lines.ts";
 import type { ModuleSettings } from "./module-settings.ts";

@@ -1,9 +1,9 @@
 /** The lines that a run prints. */
 import { join } from "node:path";
+import { counted } from "@lockstep/errors";
 import type { EpochRow, TestRow } from "../folder/metrics.ts";
 import type { RunFolder } from "../folder/run-folder.ts";
 import type { Schedule } from "../schedule/schedule.ts";
-import { counted } from "./counted.ts";
 
 /** `[Epoch   1] train_loss: 1.946 train_acc: 25.800% eval_loss: 1.634 eval_acc: 40.900%` */
 export function epochLine({ epoch, trainLoss, trainAccuracy, evalLoss, evalAccuracy }: EpochRow): string {

@@ -1,4 +1,4 @@
-/** Tests the counts in the lines of a run. */
+/** Tests the counts in messages. */
 import { expect, test } from "vitest";
 import { counted } from "./counted.ts";
 

@@ -1,4 +1,4 @@
-/** Formats counts for the lines that a run prints. */
+/** Formats counts for messages and for the lines that programs print. */
 
 /** Returns a count with its noun, "1 worker" or "2 workers". */
 export function counted(count: number, noun: string): string {
