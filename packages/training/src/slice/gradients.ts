@@ -3,7 +3,7 @@
 import type { Batch } from "@lockstep/dataset";
 import { tf } from "@lockstep/engine";
 import { at, defined } from "@lockstep/errors";
-import { type Contribution, type Gradient, type SliceSums, sumContributions } from "../contribution.ts";
+import { addContributions, type Contribution, type Gradient, type SliceSums } from "../contribution.ts";
 import type { OnGradient, Replica } from "../replica.ts";
 import type { StepClock } from "../step-clock.ts";
 import { correctSum, crossEntropySum, readScalars } from "./loss.ts";
@@ -38,12 +38,13 @@ export async function streamGradients(
 ): Promise<SliceSums> {
   const rowsPerPass = Math.min(options.maxRows ?? batch.samples, batch.samples);
   if (rowsPerPass === batch.samples) return gradientsOfRows(replica, batch, [0, batch.samples], options, onGradient);
-  const parts: Contribution[] = [];
+  let total: Contribution | undefined;
   for (let row = 0; row < batch.samples; row += rowsPerPass) {
     const rows: [number, number] = [row, Math.min(row + rowsPerPass, batch.samples)];
-    parts.push(await collectGradients((keep) => gradientsOfRows(replica, batch, rows, options, keep)));
+    const part = await collectGradients((keep) => gradientsOfRows(replica, batch, rows, options, keep));
+    total = total === undefined ? part : addContributions(total, part); // within a slice from left to right
   }
-  const { gradients, ...sums } = sumContributions(parts);
+  const { gradients, ...sums } = defined(total, "a pass");
   for (const [index, gradient] of gradients.entries()) onGradient(index, gradient);
   return sums;
 }
