@@ -22,7 +22,7 @@ import {
   LapClock,
 } from "@lockstep/training";
 import { CoordinatorExchange, connect, Inbox } from "@lockstep/worker";
-import { test as base, describe, expect } from "vitest";
+import { test as base, expect } from "vitest";
 import { sharedExchanges } from "./examples/shared-exchange.ts";
 import { listeningTeam } from "./testing/team-in-one-process.ts";
 
@@ -193,22 +193,29 @@ const test = base.extend("exchanges", { scope: "file" }, ({}, { onCleanup }) => 
   return exchanges;
 });
 
-describe.each(names)("the exchange %s", (name) => {
-  test("gives every worker the sums of all slices, added in slice order", async ({ exchanges }) => {
+test.for(names)(
+  "the exchange %s gives every worker the sums of all slices, added in slice order",
+  async (name, { exchanges }) => {
     for (const { bias, sums } of await exchanges.step(name)) {
       expect(bias).toEqual([0, 3, 3]); // (1e8 + 1) − 1e8, 0 + 1 + 2, 1 + 1 + 1
       expect(sums).toEqual([6, 3.75, 3]);
     }
-  });
+  },
+);
 
-  test("gives every worker the factors of all slices, or the mean over all rows", async ({ exchanges }) => {
+test.for(names)(
+  "the exchange %s gives every worker the factors of all slices, or the mean over all rows",
+  async (name, { exchanges }) => {
     for (const { kernel } of await exchanges.step(name)) {
       // −(0·0 + 1·1 + … + 5·5) / 6, and 0.5 · (0 + 1 + … + 5) / 6 more
       expect(kernel).toEqual([expect.closeTo(-55 / 6, 5), expect.closeTo(-62.5 / 6, 5)]);
     }
-  });
+  },
+);
 
-  test("takes ownership of its tensors, and keeps none after a step", async ({ exchanges }) => {
+test.for(names)(
+  "the exchange %s takes ownership of its tensors, and keeps none after a step",
+  async (name, { exchanges }) => {
     await exchanges.step(name);
     const before = tf.memory().numTensors;
     for (let step = 1; step < 4; step++) {
@@ -216,9 +223,9 @@ describe.each(names)("the exchange %s", (name) => {
       expect(updates.every(({ bias }) => bias.join() === "0,3,3")).toBe(true);
     }
     expect(tf.memory().numTensors).toBe(before);
-  });
+  },
+);
 
-  test("accepts a smaller batch of fewer slices", async ({ exchanges }) => {
-    for (const { sums } of await exchanges.step(name, 4)) expect(sums).toEqual([4, 1.5, 1]);
-  });
+test.for(names)("the exchange %s accepts a smaller batch of fewer slices", async (name, { exchanges }) => {
+  for (const { sums } of await exchanges.step(name, 4)) expect(sums).toEqual([4, 1.5, 1]);
 });

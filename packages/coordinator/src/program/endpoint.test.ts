@@ -3,7 +3,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { listenCommand } from "@lockstep/config/programs";
 import { test as base, temporaryFolder } from "@lockstep/testing";
-import { describe, expect, onTestFinished, vi } from "vitest";
+import { expect, onTestFinished, vi } from "vitest";
 import { prepareEndpoint } from "./endpoint.ts";
 
 /** Vitest's `test` in an environment without a token, with the empty folder in which credentials are stored. */
@@ -31,24 +31,31 @@ test.for(["", "--host localhost", "--host ::1", "--host 127.1"])(
   },
 );
 
-test("a token that is given is demanded on loopback too, and TLS spoken on request", async () => {
+test("a given token is required on loopback too, and TLS is used on request", async () => {
   vi.stubEnv("LOCKSTEP_TOKEN", "from-environment");
   expect((await endpoint("")).listen.token).toBe("from-environment");
   expect((await endpoint("--token other")).listen.token).toBe("other");
   expect((await endpoint("--tls self-signed")).fingerprint).toMatch(/^([0-9A-F]{2}:){31}[0-9A-F]{2}$/);
 });
 
-describe.each(["--host 0.0.0.0", "--host ::", "--host 0", "--host 192.0.2.7", "--host box.lan"])("with %s", (host) => {
-  test("a token and a certificate are made, and stay the same", async ({ config }) => {
+/** Hosts that other machines can reach. */
+const HOSTS = ["--host 0.0.0.0", "--host ::", "--host 0", "--host 192.0.2.7", "--host box.lan"];
+
+test.for(HOSTS)(
+  "the first start with %s makes a token and a certificate, and later ones reuse them",
+  async (host, { config }) => {
     const first = await endpoint(host);
     expect(first.listen.token).toMatch(/^[0-9a-f]{32}$/);
     expect(first.listen.tls).toBeDefined();
     expect([first.loopback, first.tokenPath]).toEqual([false, join(config, "lockstep", "token")]);
     const { listen, fingerprint } = await endpoint(host);
     expect([listen.token, fingerprint]).toEqual([first.listen.token, first.fingerprint]);
-  });
+  },
+);
 
-  test("where nobody would see a new token, the coordinator does not start", async ({ config }) => {
+test.for(HOSTS)(
+  "a start with %s is refused if it needs a new token and has no terminal to print it",
+  async (host, { config }) => {
     await expect(endpoint(host, { isTerminal: false })).rejects.toMatchObject({
       code: "ERR_TOKEN",
       message: expect.stringMatching(/got none, and a new one is printed only on a terminal.*set LOCKSTEP_TOKEN/),
@@ -59,21 +66,21 @@ describe.each(["--host 0.0.0.0", "--host ::", "--host 0", "--host 192.0.2.7", "-
       listen: { token: "given" },
       tokenPath: undefined,
     });
-  });
+  },
+);
 
-  test("a start without a terminal has the token that was printed at an earlier one, as was said there", async () => {
-    const { listen, tokenPath } = await endpoint(host);
-    expect(await endpoint(host, { isTerminal: false })).toMatchObject({ listen: { token: listen.token }, tokenPath });
-  });
+test.for(HOSTS)("a start with %s and without a terminal uses the token of an earlier start", async (host) => {
+  const { listen, tokenPath } = await endpoint(host);
+  expect(await endpoint(host, { isTerminal: false })).toMatchObject({ listen: { token: listen.token }, tokenPath });
 });
 
-test("TLS can be left to a private network", async () => {
+test("TLS can be turned off, and a token is required all the same", async () => {
   const { listen, fingerprint } = await endpoint("--host 0.0.0.0 --tls none");
   expect([listen.tls, fingerprint]).toEqual([undefined, undefined]);
   expect(listen.token).toBeDefined();
 });
 
-test("a certificate of the user's own is taken, and needs both files", async ({ config }) => {
+test("a certificate of the user is used, and needs its key", async ({ config }) => {
   await endpoint("--host 0.0.0.0");
   const pem = join(config, "lockstep", "certificate.pem");
   const { fingerprint } = await endpoint("--host 0.0.0.0");
@@ -82,7 +89,7 @@ test("a certificate of the user's own is taken, and needs both files", async ({ 
   await expect(endpoint(`--tls-key ${pem}`)).rejects.toThrow(/got only --tls-key; add --tls-cert/);
 });
 
-test("limits have defaults, and there is a place for every worker that is waited for", async () => {
+test("limits have defaults, and there is room for every worker that the run waits for", async () => {
   const limits = { maxWorkers: 256, refusedJoinsPerMinute: 10, handshakeMs: 10_000 };
   expect((await endpoint("")).listen).toMatchObject({ ...limits, port: 7077, anyPort: true, allowHosts: [] });
   const words =
@@ -95,7 +102,7 @@ test("limits have defaults, and there is a place for every worker that is waited
   );
 });
 
-test("a token that no header can carry, and a host that is none, are refused", async () => {
+test("a token with characters that no header can contain, and an invalid host, are refused", async () => {
   await expect(endpoint("--token ü")).rejects.toMatchObject({ code: "ERR_TOKEN" });
   await expect(endpoint("--host 0.0.0.0:7077")).rejects.toMatchObject({ code: "ERR_OPTION" });
 });

@@ -5,7 +5,7 @@ import { assertSumsFit, maxSlices, sumsBudgetBytes } from "./memory-budget.ts";
 /** 400 bytes. */
 const layout = { denseElements: 100 };
 
-test("as many slices as fit may be added up, and no more", () => {
+test("a step may have as many slices as the memory for sums holds, and no more", () => {
   expect(maxSlices(layout, 1200)).toBe(3);
   expect(() => assertSumsFit(layout, 3, 1200)).not.toThrow();
   expect(() => assertSumsFit(layout, 4, 1200)).toThrow(expect.objectContaining({ code: "ERR_SUMS" }));
@@ -18,8 +18,8 @@ test("a step that exceeds the budget is refused with its sizes and the options t
   );
 });
 
-test("where all gradients travel as factors there is nothing to add up", () => {
+test("a step without dense gradients needs no memory for sums", () => {
   expect(() => assertSumsFit({ denseElements: 0 }, 8192, 1)).not.toThrow();
 });
 
-test("there is room on any machine that can start this", () => expect(sumsBudgetBytes()).toBeGreaterThan(64 * 2 ** 20));
+test("the memory for sums is more than 64 MiB", () => expect(sumsBudgetBytes()).toBeGreaterThan(64 * 2 ** 20));

@@ -19,7 +19,7 @@ const ROOM_BYTES = 2.5 * 4.004e6;
 
 const formsOf = ({ plan }: ReturnType<typeof planRun>) => plan.forms;
 
-test("the slowest link decides how gradients travel, and what can be added up how many may come", () => {
+test("the slowest link determines the form of the gradients, and the memory for sums the number of workers", () => {
   const dense = planRun([fast, fast], settings, ROOM_BYTES);
   expect([formsOf(dense), dense.maxWorkers]).toEqual([["dense", "dense"], 2]);
   expect(formsOf(planRun([fast, slow], settings, ROOM_BYTES))).toEqual(["factored", "dense"]);
@@ -32,7 +32,7 @@ test("chunks are as large as the slowest link carries in 20 ms, within limits, a
   expect(bytesAt(12_500_000, 8)).toBe(250_000);
 });
 
-test("in a step come the dense numbers of each slice, and the factors of each row once", () => {
+test("a step receives the dense gradient of each slice, and the factors of each row once", () => {
   const bytesWith = (links: (typeof fast)[], wire: "fp32" | "bf16", sliceRows?: number) =>
     planRun(links, { ...settings, wire, sliceRows }, ROOM_BYTES).incomingBytes;
   expect(bytesWith([fast, fast], "fp32")).toBe(4 * 2 * (1_000_000 + 1000));
@@ -40,17 +40,17 @@ test("in a step come the dense numbers of each slice, and the factors of each ro
   expect(bytesWith([fast], "bf16", 8)).toBe(2 * (4 * 1000 + 32 * (1000 + 1000)));
 });
 
-test("where too many are here for dense gradients, factors travel: whoever may stay in a run may go on with it", () => {
+test("gradients are sent as factors if the memory cannot hold the dense gradients of all workers", () => {
   const factored = planRun([fast, fast, fast], settings, ROOM_BYTES);
   expect([formsOf(factored), factored.maxWorkers]).toEqual([["factored", "dense"], Number.POSITIVE_INFINITY]);
 });
 
-test("where dense gradients are demanded, too many are an error", () => {
+test("`--sync dense` is an error if the memory cannot hold the dense gradients of all workers", () => {
   const demanded = () => planRun([fast, fast, fast], { ...settings, sync: "dense" }, ROOM_BYTES);
   expect(demanded).toThrow(expect.objectContaining({ code: "ERR_SUMS" }));
 });
 
-test("with fixed slices any number of workers gives the same forms, and may come", () => {
+test("with fixed slices, any number of workers may join, and the forms of the gradients are the same for all", () => {
   for (const workers of [1, 2, 40]) {
     const plan = planRun(new Array(workers).fill(fast), { ...settings, sliceRows: 8 }, ROOM_BYTES);
     expect([formsOf(plan), plan.maxWorkers]).toEqual([["factored", "dense"], Number.POSITIVE_INFINITY]);

@@ -39,7 +39,7 @@ test(`${SEEDS.length} of 200 schedules of deaths, joins, cuts, hangs, slowness a
   }
 }, 120_000);
 
-test(`${SEEDS.length} of 200 more with slices by the speeds of unlike workers count every sample once, and end with the same weights but for rounding`, async () => {
+test(`${SEEDS.length} of 200 schedules with slices by the workers' speeds count every sample once, and end with the same weights up to rounding`, async () => {
   let unequal = 0;
   for (const seed of SEEDS) {
     const crew = { workers: 4, msPerSample: [10, 20, 35, 80], bySpeed: true };
@@ -52,7 +52,7 @@ test(`${SEEDS.length} of 200 more with slices by the speeds of unlike workers co
   expect(unequal).toBe(SEEDS.length); // even slices differ by one sample at most
 }, 120_000);
 
-/** How a run ends that no worker need survive: `not finite` if nobody was left to find the numbers finite. */
+/** Returns how a run ends whose workers may all fail: `not finite` if no worker was left to find the numbers finite. */
 async function endOf(seed: number): Promise<"finished" | "all lost" | "not finite"> {
   const run = runWith(2, [...drawnFaults(seed, 0), ...drawnFaults(seed + 500, 0)], seed);
   try {
@@ -68,13 +68,13 @@ async function endOf(seed: number): Promise<"finished" | "all lost" | "not finit
   }
 }
 
-test(`${OTHER_SEEDS.length} of 40 schedules that spare nobody end with the same weights, or because nobody is left to go on`, async () => {
+test(`${OTHER_SEEDS.length} of 40 schedules that may stop every worker end with the same weights, or with an error because no worker is left`, async () => {
   const ends = { finished: 0, "all lost": 0, "not finite": 0 };
   for (const seed of OTHER_SEEDS) ends[await endOf(seed)]++;
   expect(Math.min(ends.finished, ends["all lost"])).toBeGreaterThan(3);
 }, 120_000);
 
-test(`${OTHER_SEEDS.length} of 40 schedules with unlike devices end: a worker that joins is called faulty for no rounding but its own`, async () => {
+test(`${OTHER_SEEDS.length} of 40 schedules with a CPU and a GPU call no late joiner faulty for the rounding of another device`, async () => {
   const devices = [
     { backend: "gpu", rounding: 2 ** -20 },
     { backend: "cpu", rounding: 0 },

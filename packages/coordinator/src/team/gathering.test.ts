@@ -13,7 +13,7 @@ const gather = (run: RecordedTeam, overrides: Partial<Gathering> = {}) =>
     ...overrides,
   });
 
-test("a run begins when as many workers are here as it waits for", async () => {
+test("a run starts when the number of workers that it waits for has joined", async () => {
   const run = new RecordedTeam();
   const here = gather(run);
   run.join();
@@ -22,7 +22,7 @@ test("a run begins when as many workers are here as it waits for", async () => {
   expect(await outcomeOf(here)).toBe("done");
 });
 
-test("a worker that leaves in the turn in which it has come was not the last one that was waited for", async () => {
+test("a worker that leaves in the same turn of the event loop in which it joins does not count", async () => {
   const run = new RecordedTeam();
   const here = gather(run, { workers: 1 });
   run.join().deliver({ type: "leaving" });
@@ -31,7 +31,7 @@ test("a worker that leaves in the turn in which it has come was not the last one
   expect(await outcomeOf(here)).toBe("done");
 });
 
-test("where workers may hold the weights, fewer will do once no more come", async () => {
+test("a run whose weights its workers hold starts with fewer workers when no more join for a time", async () => {
   const run = new RecordedTeam();
   const here = gather(run);
   const holder = run.join({ holds: { run: "r", step: 3 } });

@@ -99,7 +99,7 @@ const BREACHES: [string, string, Twist][] = [
   ["it never catches up", "ERR_STALLED", only("synced", () => NOTHING)],
 ];
 
-test.each(BREACHES)("a worker is dropped, and the run goes on undisturbed, if %s: %s", async (_, code, twist) => {
+test.each(BREACHES)("a worker is dropped, and the run continues undisturbed, if %s: %s", async (_, code, twist) => {
   const live = await run();
   const hostile = join(live, twist);
   expect(await hostile.closed).toEqual({ code: 4000, reason: code });
@@ -107,7 +107,7 @@ test.each(BREACHES)("a worker is dropped, and the run goes on undisturbed, if %s
   await assertUndisturbed(live);
 });
 
-test("two connections whose numbers are not finite are both let go, and the run goes on undisturbed", async () => {
+test("two workers that send numbers which are not finite are both dropped, and the run continues undisturbed", async () => {
   const live = await run();
   const spoiling = only("gradient-chunk", (m) => [{ ...m, data: spoil(m.data) }]);
   const nonFinite = ["hostile", "accomplice"].map((name) => join(live, spoiling, name));
@@ -121,7 +121,7 @@ async function connectionClosed({ port }: LiveRun): Promise<void> {
   await once(socket.resume(), "close");
 }
 
-test("of 10,000 connections that say nothing each is turned away or let go, and the run goes on", async () => {
+test("each of 10,000 silent connections is closed, and the run continues", async () => {
   const live = await run({ handshakeMs: 200, maxWorkers: 4, sliceMs: 10 });
   const before = live.team.updatesMade;
   const closed = await inTurns(10_000, () => connectionClosed(live));
@@ -131,8 +131,8 @@ test("of 10,000 connections that say nothing each is turned away or let go, and 
 });
 
 /**
- * Makes so many of something, 250 at once: as one ends, the next one begins. With more at once the queue of connections
- * that the coordinator has not accepted overflows, and the kernel's retries take seconds.
+ * Calls `make` `count` times, with at most 250 calls in progress. With more, the queue of connections that the
+ * coordinator has not accepted would overflow, and the kernel's retries take seconds.
  */
 async function inTurns<Result>(count: number, make: () => Promise<Result>): Promise<Result[]> {
   const results: Result[] = [];
@@ -144,9 +144,9 @@ async function inTurns<Result>(count: number, make: () => Promise<Result>): Prom
   return results;
 }
 
-/** Opens a WebSocket that says nothing. @returns the reason with which it ended */
+/** Opens a WebSocket that sends nothing. @returns the reason with which it ended */
 function endingOfSilentSocket({ port }: LiveRun): Promise<string> {
-  // The coordinator's patience is tested, so this socket has more of it.
+  // The timeout of this socket is longer than the coordinator's, which is tested.
   const socket = openSocket(`ws://127.0.0.1:${port}`, { maxPayload: 1000, handshakeMs: 100_000 });
   return new Promise((resolve) => {
     socket.on("error", ({ code, message }: NodeJS.ErrnoException) => resolve(code ?? message));
@@ -154,17 +154,17 @@ function endingOfSilentSocket({ port }: LiveRun): Promise<string> {
   });
 }
 
-test("of 1,000 WebSockets that say nothing each has no place, or is told that it was silent", async () => {
+test("each of 1,000 silent WebSockets is refused because the run is full, or closed because it was silent", async () => {
   const live = await run({ maxWorkers: 100, sliceMs: 10 });
   const endings = await inTurns(1000, () => endingOfSilentSocket(live));
-  // Beyond its places a coordinator has room for some connections that it tells so; the rest is cut off.
+  // A full coordinator refuses some further connections with ERR_FULL, and resets the rest.
   const expected = ["ERR_SILENT", "ERR_FULL", "ECONNRESET"];
   expect(endings.filter((ending) => !expected.includes(ending))).toEqual([]);
   expect(endings.filter((ending) => ending === "ERR_SILENT").length).toBeGreaterThanOrEqual(99);
   await assertUndisturbed(live);
 });
 
-/** Joins a late worker, and whoever is to send it the weights, but holds them back. */
+/** Adds a worker that withholds the weights which it is asked for, and then a late joiner that waits for them. */
 async function joinWithSlowSource(live: LiveRun) {
   const held: WorkerMessage[] = [];
   const isHeld = () => live.log.some((line) => line.startsWith("late joined"));
@@ -183,7 +183,7 @@ async function joinWithSlowSource(live: LiveRun) {
   return { source, late, held };
 }
 
-test("a worker that joins begins anew if the worker that was to send it the weights is lost", async () => {
+test("a late joiner joins again if the worker that was to send it the weights is lost", async () => {
   const live = await run({ stallMs: 1e9 });
   const { source, late } = await joinWithSlowSource(live);
   source.socket.terminate();
@@ -193,7 +193,7 @@ test("a worker that joins begins anew if the worker that was to send it the weig
   await assertUndisturbed(live);
 });
 
-test("a worker that joins begins anew if more updates are made than are kept for it", async () => {
+test("a late joiner joins again if the update log overflows before it has caught up", async () => {
   const maxLogBytes = 30_000; // some steps
   const live = await run({ maxLogBytes, checkpoints: false, stallMs: 1e9 });
   const { source, late, held } = await joinWithSlowSource(live);

@@ -1,15 +1,15 @@
-/** Checks what is left of a join and of an evaluation when a scripted worker is lost at each stage of it. */
+/** Checks joins and evaluations during which a scripted worker is lost, at each of their stages. */
 import { expect, test } from "vitest";
 import type { RecordedSession } from "../testing/recorded-member.ts";
 import { outcomeOf, RecordedTeam, sentTypes, turn } from "../testing/recorded-team.ts";
 
-/** Has a worker that joined say that it has loaded its snapshot and made all updates since. */
+/** Makes a late joiner report that it has loaded its snapshot and applied all updates since. */
 async function catchUp(session: RecordedSession): Promise<void> {
   session.deliver({ type: "synced" });
   await turn();
 }
 
-test("workers that join are let go if the worker whose state they get is lost, and another's is asked for when they come again", async () => {
+test("a late joiner is disconnected if the source of its state is lost, and gets the state of another worker when it joins again", async () => {
   const run = new RecordedTeam();
   const [a, b] = [run.join(), run.join()];
   await run.begin();
@@ -28,7 +28,7 @@ test("workers that join are let go if the worker whose state they get is lost, a
   expect(run.stateOf(again)).toBe("in");
 });
 
-test("workers that join do not keep others waiting if they are lost before the state has come", async () => {
+test("a late joiner that is lost before it has received the state delays no other late joiner", async () => {
   const run = new RecordedTeam();
   const a = run.join();
   await run.begin();
@@ -45,7 +45,7 @@ test("workers that join do not keep others waiting if they are lost before the s
   expect(run.stateOf(next)).toBe("in");
 });
 
-test("workers that join do not keep others waiting if they are lost when all of it has come", async () => {
+test("a late joiner that is lost after it has received the state delays no other late joiner", async () => {
   const run = new RecordedTeam();
   const a = run.join();
   await run.begin();
@@ -60,7 +60,7 @@ test("workers that join do not keep others waiting if they are lost when all of 
   expect(run.stateOf(other)).toBe("in");
 });
 
-test("workers that join wait for a source that has come to a halt only as long as workers may stall", async () => {
+test("a late joiner is disconnected when the source of its state is dropped because it has stalled", async () => {
   const run = new RecordedTeam();
   const [a, b] = [run.join(), run.join()];
   await run.begin();
@@ -87,7 +87,7 @@ const reply = (session: RecordedSession, request: number) =>
 const requests = ({ sentMessages }: RecordedSession) =>
   sentMessages.flatMap((message) => (message.type === "evaluate" ? message.request : []));
 
-test("an evaluation of which a worker answers a part and is lost gives the rest to another, and counts each sample once", async () => {
+test("an evaluation assigns the missing ranges of a lost worker to another one, and counts each sample once", async () => {
   const run = new RecordedTeam();
   const [a, b] = [run.join(), run.join()];
   await run.begin();
@@ -105,7 +105,7 @@ test("an evaluation of which a worker answers a part and is lost gives the rest 
   expect(await evaluation).toMatchObject({ samples: 256, lossSum: 4 });
 });
 
-test("an evaluation whose last worker is lost goes on with one that still catches up", async () => {
+test("an evaluation whose last worker is lost continues with a late joiner that has caught up", async () => {
   const run = new RecordedTeam();
   const a = run.join();
   await run.begin();
@@ -122,7 +122,7 @@ test("an evaluation whose last worker is lost goes on with one that still catche
   expect(await evaluation).toMatchObject({ samples: 128, lossSum: 2 });
 });
 
-test("an evaluation whose workers are all lost ends with the error that says so, and the next one begins anew", async () => {
+test("an evaluation whose workers are all lost rejects, and the next one starts from its first range", async () => {
   const run = new RecordedTeam();
   const a = run.join();
   await run.begin();

@@ -2,7 +2,7 @@
 import { at } from "@lockstep/errors";
 import { defined } from "@lockstep/testing";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import {
   chunkLength,
   chunkOffsets,
@@ -100,33 +100,31 @@ test("a layout gives each factored tensor two separate parts, with a row per sam
   );
 });
 
-describe("the chunks of a part", () => {
-  test("worked by hand", () => {
-    const layout = makeLayout(tensors, mixed); // chunks of 10 elements
-    expect(chunkOffsets(layout, 25)).toEqual([0, 10, 20]);
-    expect([0, 10, 20].map((offset) => chunkLength(layout, 25, offset))).toEqual([10, 10, 5]);
-    expect([5, 25, 30, 1].map((offset) => chunkLength(layout, 25, offset))).toEqual(new Array(4).fill(undefined));
-    expect(chunkOffsets(layout, 20)).toEqual([0, 10]);
-    expect([chunkOffsets(layout, 0), chunkLength(layout, 0, 0)]).toEqual([[], undefined]);
-  });
+test("the chunks of a part have the offsets and lengths worked out by hand", () => {
+  const layout = makeLayout(tensors, mixed); // chunks of 10 elements
+  expect(chunkOffsets(layout, 25)).toEqual([0, 10, 20]);
+  expect([0, 10, 20].map((offset) => chunkLength(layout, 25, offset))).toEqual([10, 10, 5]);
+  expect([5, 25, 30, 1].map((offset) => chunkLength(layout, 25, offset))).toEqual(new Array(4).fill(undefined));
+  expect(chunkOffsets(layout, 20)).toEqual([0, 10]);
+  expect([chunkOffsets(layout, 0), chunkLength(layout, 0, 0)]).toEqual([[], undefined]);
+});
 
-  test("cover each of its elements once, and begin nowhere else", () => {
-    fc.assert(
-      fc.property(layoutOf, fc.nat(200), ({ layout }, elements) => {
-        const covered = new Array<number>(elements).fill(0);
-        const offsets = chunkOffsets(layout, elements);
-        for (const offset of offsets) {
-          const length = defined(chunkLength(layout, elements, offset), "the length");
-          expect(length).toBeLessThanOrEqual(layout.chunkElements);
-          for (let i = offset; i < offset + length; i++) covered[i] = at(covered, i) + 1;
-        }
-        expect(covered).toEqual(new Array(elements).fill(1));
-        for (let offset = 0; offset <= elements + 50; offset++) {
-          expect(chunkLength(layout, elements, offset) !== undefined).toBe(offsets.includes(offset));
-        }
-      }),
-    );
-  });
+test("the chunks of a part cover each of its elements once, and no other offset is valid", () => {
+  fc.assert(
+    fc.property(layoutOf, fc.nat(200), ({ layout }, elements) => {
+      const covered = new Array<number>(elements).fill(0);
+      const offsets = chunkOffsets(layout, elements);
+      for (const offset of offsets) {
+        const length = defined(chunkLength(layout, elements, offset), "the length");
+        expect(length).toBeLessThanOrEqual(layout.chunkElements);
+        for (let i = offset; i < offset + length; i++) covered[i] = at(covered, i) + 1;
+      }
+      expect(covered).toEqual(new Array(elements).fill(1));
+      for (let offset = 0; offset <= elements + 50; offset++) {
+        expect(chunkLength(layout, elements, offset) !== undefined).toBe(offsets.includes(offset));
+      }
+    }),
+  );
 });
 
 test("a tensor has as many elements as its lengths multiplied", () =>

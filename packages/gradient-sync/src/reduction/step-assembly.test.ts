@@ -2,7 +2,7 @@
 import { at } from "@lockstep/errors";
 import { defined } from "@lockstep/testing";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { chunkLength, chunkOffsets, makeLayout, partElements } from "../layout/layout.ts";
 import { toStep, toSubtreeId } from "../protocol/ids.ts";
 import { type Piece, StepAssembly } from "./step-assembly.ts";
@@ -109,101 +109,96 @@ test("a step without factors consists of the sums, for any attempts", () => {
   expect(complete(assembly, [3, 1, 2], onlyDense)).toEqual([dense]);
 });
 
-describe("a commit before all of it has come", () => {
-  test("is refused, whichever piece is missing", () => {
-    for (const missing of allPieces) {
-      const assembly = assemblyOf(allPieces.filter((piece) => piece !== missing));
-      expect(() => complete(assembly, [0, 0, 0])).toThrow(incomplete);
-      assembly.add(missing);
-      expect(complete(assembly, [0, 0, 0])).toEqual(stepOf([0, 0, 0]));
-    }
-  });
-
-  test.each([
-    ["an attempt that never was", [0, 5, 0]],
-    ["fewer subtrees than there are", [0, 0]],
-    ["more subtrees than there are", [0, 0, 0, 0]],
-    ["none", []],
-  ])("is refused: it names %s", (_, attempts) => {
-    expect(() => complete(assemblyOf(allPieces), attempts)).toThrow(incomplete);
-  });
-
-  test("is refused if the pieces of two attempts make up one", () => {
-    const [first, ...others] = factorsOf(0, 0);
-    const pieces = [
-      ...allPieces.filter(({ subtree, part }) => part === 0 || subtree > 0),
-      ...others,
-      { ...defined(first), attempt: 1 },
-    ];
-    expect(() => complete(assemblyOf(pieces), [0, 0, 0])).toThrow(incomplete);
-    expect(() => complete(assemblyOf(pieces), [1, 0, 0])).toThrow(incomplete);
-  });
-});
-
-describe("a withdrawal", () => {
-  test("takes out the attempt, and the sums at the offsets that come again; nothing else", () => {
-    const assembly = assemblyOf([...allPieces, ...factorsOf(1, 1), ...factorsOf(2, 1)]);
-    assembly.withdraw({ subtree: toSubtreeId(1), attempt: 0, again: [3] });
-    expect(() => complete(assembly, [0, 1, 0])).toThrow(incomplete); // a sum is missing
-    for (const { offset, values } of sums.filter((sum) => sum.offset !== 3)) {
-      expect(() => assembly.add({ subtree: toSubtreeId(0), attempt: 0, part: 0, offset, values })).toThrow(misplaced);
-    }
-    assembly.add({ subtree: toSubtreeId(0), attempt: 0, part: 0, offset: 3, values: Float32Array.of(30, 40, 50) });
-    expect(() => complete(assembly, [0, 0, 0])).toThrow(incomplete); // it was withdrawn
-    const [, ...factors] = stepOf([0, 1, 0]);
-    expect(complete(assembly, [0, 1, 0])).toEqual([Float32Array.of(-0, -1, -2, 30, 40, 50, -6), ...factors]);
-    expect(complete(assembly, [0, 1, 1]).slice(1)).toEqual(stepOf([0, 1, 1]).slice(1));
-  });
-
-  test("lets sums that never held the attempt stand", () => {
-    const assembly = assemblyOf([...allPieces, ...factorsOf(0, 1)]);
-    assembly.withdraw({ subtree: toSubtreeId(0), attempt: 0, again: [] });
-    expect(complete(assembly, [1, 0, 0])).toEqual(stepOf([1, 0, 0]));
-  });
-
-  test("may come before any piece of the attempt, or for sums that have not come", () => {
-    const assembly = new StepAssembly(layout, subtreeSamples);
-    assembly.withdraw({ subtree: toSubtreeId(2), attempt: 0, again: [0, 6] });
-    for (const piece of [...sums, ...factorsOf(0, 0), ...factorsOf(1, 0), ...factorsOf(2, 1)]) assembly.add(piece);
-    expect(complete(assembly, [0, 0, 1])).toEqual(stepOf([0, 0, 1]));
-  });
-});
-
-describe("a piece that does not fit", () => {
-  const label = { subtree: toSubtreeId(0), attempt: 0 };
-  test.each([
-    ["a sum between two chunks", { part: 0, offset: 1, values: new Float32Array(3) }],
-    ["a sum beyond the end", { part: 0, offset: 9, values: new Float32Array(1) }],
-    ["a sum that is too short", { part: 0, offset: 0, values: new Float32Array(2) }],
-    ["a sum that is too long", { part: 0, offset: 6, values: new Float32Array(3) }],
-    ["an empty sum", { part: 0, offset: 0, values: new Float32Array() }],
-    ["a part that there is not", { part: 5, offset: 0, values: new Float32Array(1) }],
-    ["a subtree that there is not", { subtree: toSubtreeId(3), part: 1, offset: 0, values: new Float32Array(1) }],
-    ["rows of another subtree's length", { subtree: toSubtreeId(1), part: 1, offset: 0, values: new Float32Array(3) }],
-    ["a factor beyond the end", { part: 1, offset: 6, values: new Float32Array(1) }],
-    ["a factor that is too long", { part: 1, offset: 3, values: new Float32Array(2) }],
-    ["a factor that is too short", { part: 1, offset: 0, values: new Float32Array(2) }],
-    ["a factor between two chunks", { part: 1, offset: 1, values: new Float32Array(3) }],
-    ["an empty factor", { part: 1, offset: 0, values: new Float32Array() }],
-  ])("is refused: %s", (_, piece) => {
-    const assembly = new StepAssembly(layout, subtreeSamples);
-    expect(() => assembly.add({ ...label, ...piece })).toThrow(misplaced);
-    for (const right of allPieces) assembly.add(right);
-    expect(complete(assembly, [0, 0, 0])).toEqual(stepOf([0, 0, 0]));
-  });
-
-  test("is refused: any that comes twice", () => {
-    for (const piece of allPieces) {
-      const assembly = assemblyOf([piece]);
-      expect(() => assembly.add(piece)).toThrow(misplaced);
-    }
-  });
-
-  test("does not make up for one that is missing", () => {
-    const pieces = allPieces.filter(({ subtree, part, offset }) => !(subtree === 2 && part === 3 && offset === 3));
-    const assembly = assemblyOf(pieces);
-    const twice = factorsOf(2, 0).find(({ part, offset }) => part === 3 && offset === 6);
-    expect(() => assembly.add(defined(twice))).toThrow(misplaced);
+test("a commit is refused whichever piece is missing", () => {
+  for (const missing of allPieces) {
+    const assembly = assemblyOf(allPieces.filter((piece) => piece !== missing));
     expect(() => complete(assembly, [0, 0, 0])).toThrow(incomplete);
-  });
+    assembly.add(missing);
+    expect(complete(assembly, [0, 0, 0])).toEqual(stepOf([0, 0, 0]));
+  }
+});
+
+test.each([
+  ["an attempt that does not exist", [0, 5, 0]],
+  ["fewer subtrees than there are", [0, 0]],
+  ["more subtrees than there are", [0, 0, 0, 0]],
+  ["no subtrees", []],
+])("a commit is refused if it names %s", (_, attempts) => {
+  expect(() => complete(assemblyOf(allPieces), attempts)).toThrow(incomplete);
+});
+
+test("a commit is refused if the pieces of its attempt come from two attempts", () => {
+  const [first, ...others] = factorsOf(0, 0);
+  const pieces = [
+    ...allPieces.filter(({ subtree, part }) => part === 0 || subtree > 0),
+    ...others,
+    { ...defined(first), attempt: 1 },
+  ];
+  expect(() => complete(assemblyOf(pieces), [0, 0, 0])).toThrow(incomplete);
+  expect(() => complete(assemblyOf(pieces), [1, 0, 0])).toThrow(incomplete);
+});
+
+test("a withdrawal removes the attempt, and the sums at the offsets that are sent again, and nothing else", () => {
+  const assembly = assemblyOf([...allPieces, ...factorsOf(1, 1), ...factorsOf(2, 1)]);
+  assembly.withdraw({ subtree: toSubtreeId(1), attempt: 0, again: [3] });
+  expect(() => complete(assembly, [0, 1, 0])).toThrow(incomplete); // a sum is missing
+  for (const { offset, values } of sums.filter((sum) => sum.offset !== 3)) {
+    expect(() => assembly.add({ subtree: toSubtreeId(0), attempt: 0, part: 0, offset, values })).toThrow(misplaced);
+  }
+  assembly.add({ subtree: toSubtreeId(0), attempt: 0, part: 0, offset: 3, values: Float32Array.of(30, 40, 50) });
+  expect(() => complete(assembly, [0, 0, 0])).toThrow(incomplete); // it was withdrawn
+  const [, ...factors] = stepOf([0, 1, 0]);
+  expect(complete(assembly, [0, 1, 0])).toEqual([Float32Array.of(-0, -1, -2, 30, 40, 50, -6), ...factors]);
+  expect(complete(assembly, [0, 1, 1]).slice(1)).toEqual(stepOf([0, 1, 1]).slice(1));
+});
+
+test("a withdrawal keeps the sums that do not contain the attempt", () => {
+  const assembly = assemblyOf([...allPieces, ...factorsOf(0, 1)]);
+  assembly.withdraw({ subtree: toSubtreeId(0), attempt: 0, again: [] });
+  expect(complete(assembly, [1, 0, 0])).toEqual(stepOf([1, 0, 0]));
+});
+
+test("a withdrawal may arrive before the pieces of its attempt, or before the sums", () => {
+  const assembly = new StepAssembly(layout, subtreeSamples);
+  assembly.withdraw({ subtree: toSubtreeId(2), attempt: 0, again: [0, 6] });
+  for (const piece of [...sums, ...factorsOf(0, 0), ...factorsOf(1, 0), ...factorsOf(2, 1)]) assembly.add(piece);
+  expect(complete(assembly, [0, 0, 1])).toEqual(stepOf([0, 0, 1]));
+});
+
+/** The label of a piece of the first attempt at the first subtree. */
+const label = { subtree: toSubtreeId(0), attempt: 0 };
+test.each([
+  ["a sum between two chunks", { part: 0, offset: 1, values: new Float32Array(3) }],
+  ["a sum beyond the end", { part: 0, offset: 9, values: new Float32Array(1) }],
+  ["a sum that is too short", { part: 0, offset: 0, values: new Float32Array(2) }],
+  ["a sum that is too long", { part: 0, offset: 6, values: new Float32Array(3) }],
+  ["an empty sum", { part: 0, offset: 0, values: new Float32Array() }],
+  ["a part that does not exist", { part: 5, offset: 0, values: new Float32Array(1) }],
+  ["a subtree that does not exist", { subtree: toSubtreeId(3), part: 1, offset: 0, values: new Float32Array(1) }],
+  ["rows of another subtree's length", { subtree: toSubtreeId(1), part: 1, offset: 0, values: new Float32Array(3) }],
+  ["a factor beyond the end", { part: 1, offset: 6, values: new Float32Array(1) }],
+  ["a factor that is too long", { part: 1, offset: 3, values: new Float32Array(2) }],
+  ["a factor that is too short", { part: 1, offset: 0, values: new Float32Array(2) }],
+  ["a factor between two chunks", { part: 1, offset: 1, values: new Float32Array(3) }],
+  ["an empty factor", { part: 1, offset: 0, values: new Float32Array() }],
+])("a piece with the wrong place or length is refused: %s", (_, piece) => {
+  const assembly = new StepAssembly(layout, subtreeSamples);
+  expect(() => assembly.add({ ...label, ...piece })).toThrow(misplaced);
+  for (const right of allPieces) assembly.add(right);
+  expect(complete(assembly, [0, 0, 0])).toEqual(stepOf([0, 0, 0]));
+});
+
+test("a piece that arrives twice is refused", () => {
+  for (const piece of allPieces) {
+    const assembly = assemblyOf([piece]);
+    expect(() => assembly.add(piece)).toThrow(misplaced);
+  }
+});
+
+test("a piece that arrives twice does not replace a missing one", () => {
+  const pieces = allPieces.filter(({ subtree, part, offset }) => !(subtree === 2 && part === 3 && offset === 3));
+  const assembly = assemblyOf(pieces);
+  const twice = factorsOf(2, 0).find(({ part, offset }) => part === 3 && offset === 6);
+  expect(() => assembly.add(defined(twice))).toThrow(misplaced);
+  expect(() => complete(assembly, [0, 0, 0])).toThrow(incomplete);
 });

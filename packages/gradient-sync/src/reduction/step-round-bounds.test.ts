@@ -1,5 +1,5 @@
 /** Counts the bytes that a round holds while workers repeat, send too much, or are late. */
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { makeLayout } from "../layout/layout.ts";
 import { encodeFloats } from "../layout/wire.ts";
 import { toStep, toSubtreeId } from "../protocol/ids.ts";
@@ -62,82 +62,78 @@ const contribute = (round: PlainRound, worker: number, subtree: number, attempt 
   ...round.onContribution(worker, contribution(subtree, attempt)),
 ];
 
-describe("what a round holds", () => {
-  test("is at most a dense part for each subtree, and nothing once all have come", () => {
-    const round = roundOf(8);
-    for (let subtree = 0; subtree < 8; subtree++) round.assign(subtree, [subtree]);
-    let most = 0;
-    for (let subtree = 0; subtree < 8; subtree++) {
-      contribute(round, subtree, subtree);
-      most = Math.max(most, round.bufferedBytes);
-    }
-    expect(most).toBe(7 * DENSE_BYTES); // of the last subtree nothing is held: it completes each sum
-    expect(round.bufferedBytes).toBe(0);
-    expect(round.complete).toBe(true);
-  });
-
-  test("is one contribution more for a second attempt, however often that is sent", () => {
-    const round = roundOf(1);
-    round.assign(0, [0]);
-    round.assign(1, [0]);
-    round.onChunk(0, piece(0, 1, 0)); // the first attempt flows on
-    for (let time = 0; time < 5; time++) for (const message of pieces(0, 1)) round.onChunk(1, message);
-    expect(round.bufferedBytes).toBe(DENSE_BYTES + 4 * ROWS * (2 + 3));
-    round.onContribution(1, contribution(0, 1));
-    expect(round.bufferedBytes).toBe(0);
-  });
-
-  test("does not grow by what is refused, repeated, late or withdrawn", () => {
-    const round = roundOf(2);
-    round.assign(0, [0]);
-    round.assign(1, [1]);
-    for (const message of pieces(0)) round.onChunk(0, message);
-    const bytesBefore = round.bufferedBytes;
-    for (const message of pieces(0)) round.onChunk(0, message); // again
-    for (const message of pieces(0)) round.onChunk(0, { ...message, step: toStep(4) }); // of the step before
-    round.onChunk(1, piece(1, 0, 0));
-    round.onChunk(1, piece(1, 0, 100, 100, 0, Number.NaN)); // withdraws it all
-    for (const message of pieces(1)) round.onChunk(1, message); // too late
-    expect(round.bufferedBytes).toBeLessThanOrEqual(bytesBefore);
-  });
-});
-
-describe("pieces that are asked for again", () => {
-  /** The first worker has contributed, and the second has let all sums go out, when its attempt fails. */
-  function roundWithSumsToMakeAgain(): PlainRound {
-    const round = roundOf(2);
-    round.assign(0, [0]);
-    round.assign(1, [1]);
-    contribute(round, 0, 0);
-    for (const message of pieces(1)) round.onChunk(1, message);
-    const out = round.onContribution(1, { ...contribution(1), samples: 1 });
-    expect(out.map(({ message }) => message.type)).toEqual(["rejected", "withdrawn"]);
-    expect(round.mustResend(0)).toBe(true);
-    round.assign(0, [1]);
-    contribute(round, 0, 1, 1);
-    expect(round.complete).toBe(false);
-    return round;
+test("a round buffers at most a dense part for each subtree, and nothing when it is complete", () => {
+  const round = roundOf(8);
+  for (let subtree = 0; subtree < 8; subtree++) round.assign(subtree, [subtree]);
+  let most = 0;
+  for (let subtree = 0; subtree < 8; subtree++) {
+    contribute(round, subtree, subtree);
+    most = Math.max(most, round.bufferedBytes);
   }
-
-  test("complete the step when they have come", () => {
-    const round = roundWithSumsToMakeAgain();
-    for (let chunk = 0; chunk < 10; chunk++) round.onChunk(0, piece(0, 0, 100 * chunk));
-    expect(round.mustResend(0)).toBe(false);
-    expect(round.complete).toBe(true);
-  });
-
-  test("make another worker compute the subtree if who was to send them is gone", () => {
-    const round = roundWithSumsToMakeAgain();
-    round.removeWorker(0);
-    expect(round.subtrees.map(({ complete }) => complete !== undefined)).toEqual([false, true]);
-    round.assign(1, [0]);
-    contribute(round, 1, 0, 1);
-    expect(round.complete).toBe(true);
-    expect(round.totals()).toEqual({ samples: 2 * ROWS, lossSum: 2, correct: 0 });
-  });
+  expect(most).toBe(7 * DENSE_BYTES); // nothing of the last subtree is buffered: it completes each sum
+  expect(round.bufferedBytes).toBe(0);
+  expect(round.complete).toBe(true);
 });
 
-test("a worker that sends without end what is of no use is told so", () => {
+test("a round buffers one more contribution for a second attempt, however often that is sent", () => {
+  const round = roundOf(1);
+  round.assign(0, [0]);
+  round.assign(1, [0]);
+  round.onChunk(0, piece(0, 1, 0)); // the first attempt is the primary one
+  for (let time = 0; time < 5; time++) for (const message of pieces(0, 1)) round.onChunk(1, message);
+  expect(round.bufferedBytes).toBe(DENSE_BYTES + 4 * ROWS * (2 + 3));
+  round.onContribution(1, contribution(0, 1));
+  expect(round.bufferedBytes).toBe(0);
+});
+
+test("a round buffers no messages that are refused, repeated, late or withdrawn", () => {
+  const round = roundOf(2);
+  round.assign(0, [0]);
+  round.assign(1, [1]);
+  for (const message of pieces(0)) round.onChunk(0, message);
+  const bytesBefore = round.bufferedBytes;
+  for (const message of pieces(0)) round.onChunk(0, message); // again
+  for (const message of pieces(0)) round.onChunk(0, { ...message, step: toStep(4) }); // of the step before
+  round.onChunk(1, piece(1, 0, 0));
+  round.onChunk(1, piece(1, 0, 100, 100, 0, Number.NaN)); // withdraws it all
+  for (const message of pieces(1)) round.onChunk(1, message); // too late
+  expect(round.bufferedBytes).toBeLessThanOrEqual(bytesBefore);
+});
+
+/** Returns a round in which the second worker fails after all sums have been sent, so that they must be sent again. */
+function roundWithSumsToMakeAgain(): PlainRound {
+  const round = roundOf(2);
+  round.assign(0, [0]);
+  round.assign(1, [1]);
+  contribute(round, 0, 0);
+  for (const message of pieces(1)) round.onChunk(1, message);
+  const out = round.onContribution(1, { ...contribution(1), samples: 1 });
+  expect(out.map(({ message }) => message.type)).toEqual(["rejected", "withdrawn"]);
+  expect(round.mustResend(0)).toBe(true);
+  round.assign(0, [1]);
+  contribute(round, 0, 1, 1);
+  expect(round.complete).toBe(false);
+  return round;
+}
+
+test("a step is complete when the pieces that were requested again have arrived", () => {
+  const round = roundWithSumsToMakeAgain();
+  for (let chunk = 0; chunk < 10; chunk++) round.onChunk(0, piece(0, 0, 100 * chunk));
+  expect(round.mustResend(0)).toBe(false);
+  expect(round.complete).toBe(true);
+});
+
+test("a subtree is computed by another worker if the one that was to send its pieces again is lost", () => {
+  const round = roundWithSumsToMakeAgain();
+  round.removeWorker(0);
+  expect(round.subtrees.map(({ complete }) => complete !== undefined)).toEqual([false, true]);
+  round.assign(1, [0]);
+  contribute(round, 1, 0, 1);
+  expect(round.complete).toBe(true);
+  expect(round.totals()).toEqual({ samples: 2 * ROWS, lossSum: 2, correct: 0 });
+});
+
+test("a worker that keeps sending useless messages is rejected", () => {
   const round = roundOf(2);
   round.assign(0, [0]);
   round.onChunk(0, piece(0, 0, 0));

@@ -16,7 +16,7 @@ import {
 import { type Chunk, chunkOf, chunksOf, contributionOf, IDS, STEP, stepOf } from "../testing/three-subtrees.ts";
 import type { Outgoing } from "./outgoing.ts";
 
-test("chunks and contributions that come twice are ignored", () => {
+test("chunks and contributions that arrive twice are ignored", () => {
   const round = startedRound();
   const out = IDS.flatMap((subtree) => [
     ...send(round, subtree, chunksOf(subtree)),
@@ -111,7 +111,7 @@ test("an invalid chunk of a second attempt is rejected, and the first attempt co
 /** A chunk of subtree 0 that is not finite. */
 const nan = (attempt: number) => chunkOf(0, attempt, 1, 0, Number.NaN, 0, 0);
 
-test("a subtree that workers find not finite, however many, is not diverged: another one may find it finite", () => {
+test("a subtree has not diverged, however many workers find it not finite, because another one may find it finite", () => {
   const round = startedRound();
   for (const worker of [0, 1, 2]) {
     if (worker > 0) round.assign(worker, [0]);
@@ -121,14 +121,14 @@ test("a subtree that workers find not finite, however many, is not diverged: ano
   expect(round.complete).toBe(false);
 });
 
-test("no sum of losses is finite that no float32 could be: it would come to infinity with others'", () => {
+test("a sum of losses beyond the range of float32 is refused as not finite", () => {
   const round = startedRound();
   send(round, 1, chunksOf(1));
   const out = round.onContribution(1, { ...contributionOf(1), lossSum: 1e308 });
   expect(out[0]).toMatchObject({ to: 1, message: { type: "rejected", code: "ERR_NOT_FINITE" } });
 });
 
-test("a round that is given up as diverged is complete, and its loss is NaN", () => {
+test("a round that is marked as diverged is complete, and its loss is NaN", () => {
   const round = startedRound();
   round.markDiverged();
   expect(round.complete).toBe(true);

@@ -1,7 +1,7 @@
 /** Checks models that hold one layer several times, by their predictions before and after a save. */
 import { tf } from "@lockstep/engine";
 import { defined } from "@lockstep/testing";
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import { assertTrainable } from "../checks/assert-trainable.ts";
 import { applied, predicted } from "../testing/tensors.ts";
 import { stableTopology } from "../tfjs/stable-topology.ts";
@@ -39,24 +39,26 @@ const makers: [string, () => tf.LayersModel][] = [
   ],
 ];
 
-describe.each(makers)("%s that holds layers several times", (_, make) => {
-  const prepared = () => {
-    const model = make();
-    countRepeatedLayersOnce(model);
-    return model;
-  };
+/** Returns a new model whose repeated layers count once. */
+function prepared(make: () => tf.LayersModel): tf.LayersModel {
+  const model = make();
+  countRepeatedLayersOnce(model);
+  return model;
+}
 
-  test("has the weights of each once", async () => {
-    const model = prepared();
-    const names = stateDictNames(model).map(({ name }) => name.split(".").slice(-2).join("."));
-    expect(names).toEqual([
-      ...["inner.weight", "inner.bias", "twice.weight", "twice.bias"],
-      ...names.slice(-2), // the last one's, which has no name
-    ]);
-    await assertTrainable(model, { numClasses: 3 });
-  });
+test.each(makers)("%s with repeated layers has the weights of each layer once", async (_, make) => {
+  const model = prepared(make);
+  const names = stateDictNames(model).map(({ name }) => name.split(".").slice(-2).join("."));
+  expect(names).toEqual([
+    ...["inner.weight", "inner.bias", "twice.weight", "twice.bias"],
+    ...names.slice(-2), // those of the last layer, which has no name
+  ]);
+  await assertTrainable(model, { numClasses: 3 });
+});
 
-  test("predicts what it did, also after it was saved and loaded", async () => {
+test.each(makers)(
+  "%s with repeated layers gives the same predictions, also after it is saved and loaded",
+  async (_, make) => {
     const model = make();
     const images = tf.randomUniform([5, 2, 2, 1], -1, 1, "float32", 3);
     const expected = predicted(model, images).arraySync();
@@ -65,15 +67,15 @@ describe.each(makers)("%s that holds layers several times", (_, make) => {
     const loaded = await tf.models.modelFromJSON(model.toJSON(null, false) as never);
     loaded.setWeights(model.getWeights());
     expect(predicted(loaded, images).arraySync()).toEqual(expected);
-  });
+  },
+);
 
-  test("has one text in every process", () => {
-    const textOf = (model: tf.LayersModel) => stableTopology(tfjsTopologyOf(model, stateDictNames(model)));
-    expect(textOf(prepared())).toBe(textOf(prepared()));
-  });
+test.each(makers)("%s with repeated layers has the same topology text each time it is made", (_, make) => {
+  const textOf = (model: tf.LayersModel) => stableTopology(tfjsTopologyOf(model, stateDictNames(model)));
+  expect(textOf(prepared(make))).toBe(textOf(prepared(make)));
 });
 
-test("a repeated layer may have the name of one in another model", async () => {
+test("a repeated layer may have the name of a layer in another model", async () => {
   const fc = () => layers.dense({ name: "fc", units: 4 });
   const twice = fc();
   const inner = tf.sequential({ layers: [layers.reshape({ targetShape: [4], inputShape: [2, 2, 1] }), twice, twice] });
@@ -88,7 +90,7 @@ test("a repeated layer may have the name of one in another model", async () => {
   expect(predicted(loaded, images).arraySync()).toEqual(predicted(model, images).arraySync());
 });
 
-test("layers without a name keep the names that they had beside a repeated layer without weights", () => {
+test("layers without a name keep their default names beside a repeated layer without weights", () => {
   const relu = layers.reLU();
   const model = tf.sequential({
     layers: [

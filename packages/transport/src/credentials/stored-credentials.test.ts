@@ -3,7 +3,7 @@ import { X509Certificate } from "node:crypto";
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, test as base, describe, expect, vi } from "vitest";
+import { afterEach, test as base, expect, vi } from "vitest";
 import { configDir, storedCertificate, storedToken } from "./stored-credentials.ts";
 
 const test = base.extend<{ root: string; dir: string }>({
@@ -44,34 +44,32 @@ test("an expired certificate is renewed", async ({ dir }) => {
   expect((await storedCertificate(dir)).fingerprint).toBe(renewed.fingerprint);
 });
 
-describe("a credentials file is refused", () => {
-  test("if others can read it", async ({ dir }) => {
-    const { token, path } = await storedToken(dir);
-    await chmod(path, 0o640);
-    await expect(storedToken(dir)).rejects.toMatchObject({
-      code: "ERR_SECRET",
-      message: expect.stringMatching(/token to be readable only by you \(mode 600\), got mode 640\. Delete the file/),
-    });
-    await expect(storedToken(dir)).rejects.not.toThrow(token);
+test("a credentials file that others can read is refused", async ({ dir }) => {
+  const { token, path } = await storedToken(dir);
+  await chmod(path, 0o640);
+  await expect(storedToken(dir)).rejects.toMatchObject({
+    code: "ERR_SECRET",
+    message: expect.stringMatching(/token to be readable only by you \(mode 600\), got mode 640\. Delete the file/),
   });
+  await expect(storedToken(dir)).rejects.not.toThrow(token);
+});
 
-  test("if it contains something else", async ({ dir }) => {
-    await mkdir(dir, { recursive: true });
-    await writeFile(join(dir, "token"), "two words", { mode: 0o600 });
-    await writeFile(join(dir, "certificate.pem"), "none", { mode: 0o600 });
-    await expect(storedToken(dir)).rejects.toThrow(/Expected a token in .*token, got .*\. Delete the file/);
-    await expect(storedCertificate(dir)).rejects.toThrow(/Expected a certificate .*pem, got .*\. Delete the file/);
-    expect(await readFile(join(dir, "token"), "utf8")).toBe("two words");
-  });
+test("a credentials file with other content is refused", async ({ dir }) => {
+  await mkdir(dir, { recursive: true });
+  await writeFile(join(dir, "token"), "two words", { mode: 0o600 });
+  await writeFile(join(dir, "certificate.pem"), "none", { mode: 0o600 });
+  await expect(storedToken(dir)).rejects.toThrow(/Expected a token in .*token, got .*\. Delete the file/);
+  await expect(storedCertificate(dir)).rejects.toThrow(/Expected a certificate .*pem, got .*\. Delete the file/);
+  expect(await readFile(join(dir, "token"), "utf8")).toBe("two words");
+});
 
-  test("if it cannot be created", async ({ root }) => {
-    await writeFile(join(root, "file"), "");
-    await expect(storedToken(join(root, "file", "lockstep"))).rejects.toMatchObject({
-      code: "ERR_SECRET",
-      message: expect.stringMatching(
-        /ENOTDIR.*Set XDG_CONFIG_HOME to another folder, or give the coordinator LOCKSTEP_TOKEN/,
-      ),
-    });
+test("a credentials file that cannot be created is an error with a remedy", async ({ root }) => {
+  await writeFile(join(root, "file"), "");
+  await expect(storedToken(join(root, "file", "lockstep"))).rejects.toMatchObject({
+    code: "ERR_SECRET",
+    message: expect.stringMatching(
+      /ENOTDIR.*Set XDG_CONFIG_HOME to another folder, or give the coordinator LOCKSTEP_TOKEN/,
+    ),
   });
 });
 

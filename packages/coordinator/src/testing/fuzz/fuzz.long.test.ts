@@ -1,11 +1,11 @@
-/** Sends hostile frames to a coordinator during a run, which has to end like one without them. */
+/** Sends hostile frames to a coordinator during a run, and compares it with an undisturbed one. */
 import { provesAllCases, testSeed } from "@lockstep/testing";
 import { expect, test } from "vitest";
 import { fuzzCoordinator, HEAP_BYTES, RSS_BYTES, unnamedEndings } from "./fuzz-coordinator.ts";
 
 const frames = provesAllCases ? 100_000 : 5_000;
 
-test(`${frames} hostile frames: the coordinator neither crashes nor grows, and the run comes to what it would have`, async () => {
+test(`${frames} hostile frames neither crash the coordinator nor make its memory grow, and the run has the weights of an undisturbed one`, async () => {
   const report = await fuzzCoordinator({ frames, seed: testSeed });
   const context = `LOCKSTEP_TEST_SEED=${testSeed}\n${JSON.stringify(report, undefined, 2)}`;
   expect(unnamedEndings(report), context).toEqual({});
