@@ -1,4 +1,5 @@
 /** Loads the model that `--model` names: a built-in model, or a user's module. */
+
 import { basename, extname } from "node:path";
 import { tf } from "@lockstep/engine";
 import { messageOf } from "@lockstep/errors";
