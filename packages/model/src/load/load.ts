@@ -1,5 +1,4 @@
 /** Loads the model that `--model` names: a built-in model, or a user's module. */
-
 import { basename, extname } from "node:path";
 import { tf } from "@lockstep/engine";
 import { messageOf } from "@lockstep/errors";
