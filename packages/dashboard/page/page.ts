@@ -35,7 +35,7 @@ connect((run) => {
   if (!isDue) setTimeout(draw, DRAW_MS);
   isDue = true;
 });
-setInterval(() => latest && showWorkers(latest, false), AGE_MS);
+setInterval(() => latest && showWorkers(latest, { isUpdate: false }), AGE_MS);
 
 function draw(): void {
   isDue = false;
@@ -47,7 +47,7 @@ function draw(): void {
   showSpeed(run);
   showStepTimes(run);
   showBytes(run);
-  showWorkers(run, true);
+  showWorkers(run, { isUpdate: true });
   showLedger(run);
   showEvents(run);
   showConfusion(run);

@@ -67,9 +67,9 @@ const CELLS: [label: string, text: (worker: LiveWorker, run: Run) => string][] =
 /**
  * Shows a row for each worker.
  *
- * @param isUpdate whether the run has just been received, not only grown older
+ * @param options.isUpdate whether the run has just been received, not only grown older
  */
-export function showWorkers(run: Run, isUpdate: boolean): void {
+export function showWorkers(run: Run, { isUpdate }: { isUpdate: boolean }): void {
   if (isUpdate) updatedMs = performance.now();
   latestWorkers = run.workers;
   element("workers-empty").hidden = latestWorkers.length > 0;

@@ -145,7 +145,7 @@ class Worker {
    */
   async #reconnect(error: unknown): Promise<Connection> {
     const { log, reconnectMs, signal } = this.#options;
-    const isTransientError = isTransient(error, this.#reconnection !== undefined);
+    const isTransientError = isTransient(error, { isReconnecting: this.#reconnection !== undefined });
     if (error instanceof Dismissed || (isTransientError && signal.aborted)) throw new Dismissed();
     if (!isTransientError) throw this.#report(error);
     await this.#connection.close();

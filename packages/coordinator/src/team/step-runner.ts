@@ -119,7 +119,8 @@ export class StepRunner {
     const weights = speeds.length > 0 ? weightsOf(speeds, options.balance) : 1;
     const subtrees = planSubtrees(task.start, task.end, weights, sliceRows);
     const links = membership.all.map(({ session }) => session.ready.linkBytesPerSecond);
-    const round = new StepRound(task, subtrees, layout, links.some(packingPays), buffers);
+    const packing = links.some(packingPays);
+    const round = new StepRound(task, subtrees, layout, { packing, pool: buffers });
     const ownOf = (worker: number) => round.subtrees.filter((_, index) => subtrees[index]?.worker === worker);
     const ids = eligible.map((member, worker) => [member, ownOf(worker).map(({ id }) => id)] as const);
     return { round, subtreesOf: new Map(ids) };

@@ -58,7 +58,7 @@ test("encoded numbers are little-endian, four bytes or the upper two; packed one
 
 test("numbers are packed for links of 100 Mbit/s and 1 Gbit/s, but not of 10 Gbit/s", () => {
   expect([12.5e6, 125e6, 1250e6].map(packingPays)).toEqual([true, true, false]);
-  const { data, packed } = encodeFloats(withNonzero(1), "fp32", false);
+  const { data, packed } = encodeFloats(withNonzero(1), "fp32", { packing: false });
   expect([data.length, packed]).toEqual([64 * 4, false]);
 });
 

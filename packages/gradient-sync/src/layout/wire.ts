@@ -29,9 +29,9 @@ export const packingPays = (linkBytesPerSecond: number): boolean => linkBytesPer
 /**
  * Encodes numbers as bytes, which may be a view of them. bf16 rounds to nearest, ties to even; NaN remains NaN.
  *
- * @param packing whether to pack numbers with many zeros
+ * @param options.packing whether to pack numbers with many zeros
  */
-export function encodeFloats(values: Float32Array<ArrayBuffer>, wire: Wire, packing = true): WireFloats {
+export function encodeFloats(values: Float32Array<ArrayBuffer>, wire: Wire, { packing = true } = {}): WireFloats {
   const words = wire === "fp32" ? wordsOf(values) : toHalves(values);
   return (packing ? packed(words) : undefined) ?? { data: bytesOf(words), packed: false };
 }

@@ -32,7 +32,7 @@ test("a step of a small model begins without an array as large as a chunk may be
   });
   const pool = new BufferPool();
   const bytesBefore = process.memoryUsage().arrayBuffers;
-  const round = new StepRound(task, subtrees, layout, true, pool);
+  const round = new StepRound(task, subtrees, layout, { pool });
   expect(process.memoryUsage().arrayBuffers - bytesBefore).toBeLessThan(2 ** 20);
   expect(round.subtrees).toHaveLength(subtrees.length);
 });

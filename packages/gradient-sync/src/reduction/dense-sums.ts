@@ -85,7 +85,7 @@ export class DenseSums {
     });
     for (const [subtree, values] of chunks.entries()) tree.add(values, subtreeSlices[subtree]);
     const total = tree.total();
-    const sum = encodeFloats(total, layout.wire, packing);
+    const sum = encodeFloats(total, layout.wire, { packing });
     if (sum.data.buffer !== total.buffer) pool.release(total); // otherwise the message is a view of it
     return sum;
   }

@@ -30,7 +30,7 @@ class Reduction {
     const subtrees = assignedSubtrees({ start: 0, sliceSamples, subtreeSlices });
     const task = { epoch: 0, step: STEP, start: 0, end: sum(subtreeSamples), learningRate: 0.1 };
     this.gradients = gradients;
-    this.round = new PlainRound(task, subtrees, layout, packing, pool);
+    this.round = new PlainRound(task, subtrees, layout, { packing, pool });
     this.clients = Array.from({ length: clients }, (_, id) => new ReductionClient(id, gradients));
     for (const { id } of this.clients) {
       const own = [...subtrees.keys()].filter((subtree) => subtree % clients === id);

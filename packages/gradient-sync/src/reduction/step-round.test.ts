@@ -23,7 +23,7 @@ import {
 } from "../testing/three-subtrees.ts";
 
 test("assign sends each worker the task, its attempts, and the slices of every subtree", () => {
-  const round = new PlainRound(task, subtrees, layout, true, pool);
+  const round = new PlainRound(task, subtrees, layout, { pool });
   round.assign(0, [1]);
   const own = [
     { subtree: 0, attempt: 0 },

@@ -32,15 +32,14 @@ export class StepRound {
   #diverged = false;
 
   /**
-   * @param packing whether to pack sums with many zeros
-   * @param pool provides the buffers for decoded chunks
+   * @param options.packing whether to pack sums with many zeros
+   * @param options.pool provides the buffers for decoded chunks
    */
   constructor(
     task: RoundTask,
     subtrees: readonly SubtreeRange[],
     layout: Layout,
-    packing = true,
-    pool = new BufferPool(),
+    { packing = true, pool = new BufferPool() } = {},
   ) {
     this.task = task;
     this.#subtrees = new StepSubtrees(task.step, subtrees);

@@ -77,7 +77,7 @@ class Worker {
 
 /** A round, its workers, one who only listens, as a worker that joins does, and what is on its way between them. */
 class Network {
-  readonly round = new PlainRound(task, subtrees, layout, true, pool);
+  readonly round = new PlainRound(task, subtrees, layout, { pool });
   readonly listener = new Worker(-1);
   workers = [0, 1, 2, 3].map((id) => new Worker(id));
 

@@ -21,7 +21,7 @@ export const pool = new BufferPool();
 
 /** Returns a round where worker k has the first attempt at subtree k. */
 export function startedRound(): PlainRound {
-  const round = new PlainRound(task, subtrees, layout, true, pool);
+  const round = new PlainRound(task, subtrees, layout, { pool });
   for (const subtree of IDS) round.assign(subtree, [subtree]);
   return round;
 }

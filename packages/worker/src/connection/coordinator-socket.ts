@@ -70,7 +70,7 @@ export class CoordinatorSocket {
   }
 
   sendPiece({ piece, values, wire }: Extract<ToSocket, { type: "send-piece" }>): void {
-    const encoded = this.#clock.encode(() => encodeFloats(values, wire, this.#packing));
+    const encoded = this.#clock.encode(() => encodeFloats(values, wire, { packing: this.#packing }));
     this.send({ ...piece, type: "gradient-chunk", ...encoded });
   }
 

@@ -39,9 +39,9 @@ const REAL_TIME: ReconnectionClock = {
 /**
  * Returns whether a worker whose connection ended with this error may reconnect.
  *
- * @param isReconnecting true if it was connected before: then a limit that refuses it may be its own last connection
+ * @param options.isReconnecting true if it was connected before: then a limit that refuses it may be its own last connection
  */
-export function isTransient(error: unknown, isReconnecting = false): error is LockstepError {
+export function isTransient(error: unknown, { isReconnecting = false } = {}): error is LockstepError {
   return error instanceof LockstepError && (TRANSIENT.includes(error.code) || (isReconnecting && isBusy(error)));
 }
 
@@ -91,7 +91,7 @@ export class Reconnection {
         await connection.close();
         throw new Dismissed();
       } catch (error) {
-        if (!isTransient(error, true)) throw error;
+        if (!isTransient(error, { isReconnecting: true })) throw error;
         cause = error;
       }
     }
