@@ -17,7 +17,6 @@ export {
   allFinite,
   BYTES_PER_ELEMENT,
   chunksOf,
-  decodeFloats,
   decodeInto,
   encodeFloats,
   packingPays,

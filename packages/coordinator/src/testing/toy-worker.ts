@@ -10,7 +10,6 @@ import {
   type CoordinatorMessage,
   chunkLength,
   chunkOffsets,
-  decodeFloats,
   encodeFloats,
   type MessageOf,
   partElements,
@@ -23,6 +22,7 @@ import {
   TreeSum,
   type WorkerMessage,
 } from "@lockstep/gradient-sync";
+import { decodeFloats } from "@lockstep/gradient-sync/testing";
 import type { Evaluation, ParameterState } from "@lockstep/run";
 import { fingerprintOfToy, LAYOUT, READY, TENSORS } from "./toy-model.ts";
 

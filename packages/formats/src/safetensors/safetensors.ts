@@ -30,11 +30,6 @@ export interface SafetensorsFile {
 /** The limit of the reference implementation. */
 const MAX_HEADER_BYTES = 100_000_000;
 
-/** Encodes a file in memory, which copies the tensors; `writeSafetensors` does not. */
-export function encodeSafetensors(tensors: readonly NamedTensor[], metadata: Record<string, string>): Uint8Array {
-  return Buffer.concat(fileChunks(tensors, metadata));
-}
-
 /**
  * Writes a file atomically and without copying the tensors, which may not change meanwhile.
  *

@@ -2,10 +2,10 @@
 import { at, LockstepError } from "@lockstep/errors";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { decodeFloats } from "../testing/decode-floats.ts";
 import {
   allFinite,
   chunksOf,
-  decodeFloats,
   decodeInto,
   encodeFloats,
   packingPays,

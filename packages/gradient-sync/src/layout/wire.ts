@@ -60,18 +60,6 @@ function packed(words: Int32Array | Uint16Array): WireFloats | undefined {
   return { data: new Uint8Array(buffer, 0, packedBytes), packed: true };
 }
 
-/**
- * Decodes the result of `encodeFloats` into a new array.
- *
- * @param elements expected number of numbers
- * @throws LockstepError ERR_CHUNK if the bytes hold another number of them
- */
-export function decodeFloats(floats: PackedOrNot, elements: number, wire: Wire): Float32Array<ArrayBuffer> {
-  const decoded = new Float32Array(elements);
-  decodeInto(decoded, floats, wire);
-  return decoded;
-}
-
 /** Encoded numbers from the wire, at any offset of their buffer. */
 type PackedOrNot = { data: Uint8Array; packed: boolean };
 

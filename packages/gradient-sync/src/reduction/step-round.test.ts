@@ -4,8 +4,8 @@ import { defined } from "@lockstep/testing";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { makeLayout } from "../layout/layout.ts";
-import { decodeFloats } from "../layout/wire.ts";
 import { toSubtreeId } from "../protocol/ids.ts";
+import { decodeFloats } from "../testing/decode-floats.ts";
 import { PlainRound } from "../testing/plain-round.ts";
 import { contribute, pool, receivedStep, send, startedRound, sumsIn, withdrawals } from "../testing/started-round.ts";
 import {

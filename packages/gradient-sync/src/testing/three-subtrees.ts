@@ -4,11 +4,12 @@
  */
 import { at } from "@lockstep/errors";
 import { chunkLength, chunkOffsets, makeLayout, partElements } from "../layout/layout.ts";
-import { decodeFloats, encodeFloats } from "../layout/wire.ts";
+import { encodeFloats } from "../layout/wire.ts";
 import { toStep, toSubtreeId } from "../protocol/ids.ts";
 import type { MessageOf } from "../protocol/messages.ts";
 import type { Outgoing } from "../reduction/outgoing.ts";
 import type { StepAssembly } from "../reduction/step-assembly.ts";
+import { decodeFloats } from "./decode-floats.ts";
 
 /** Returns the spec of a float32 tensor. */
 export const tensor = (name: string, ...shape: number[]) => ({ name, shape, dtype: "float32" as const });

@@ -8,7 +8,6 @@ import {
   assignedSubtrees,
   type CoordinatorMessage,
   chunkLength,
-  decodeFloats,
   decodeFromWorker,
   elementsOf,
   encode,
@@ -16,7 +15,7 @@ import {
   partElements,
   type WorkerMessage,
 } from "@lockstep/gradient-sync";
-import { hostileFrame, pick, type Random, relabelled } from "@lockstep/gradient-sync/testing";
+import { decodeFloats, hostileFrame, pick, type Random, relabelled } from "@lockstep/gradient-sync/testing";
 import type { WebSocket } from "ws";
 import { LAYOUT, TENSORS } from "../toy-model.ts";
 import { SocketWorker } from "./socket-worker.ts";
