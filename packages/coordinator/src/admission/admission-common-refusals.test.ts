@@ -10,7 +10,7 @@ import { PLAN, READY } from "../testing/toy-model.ts";
 const waiting = (team: RemoteTeam) => team.until(() => team.size > 0).catch((error: unknown) => error);
 const assertRefused = (action: () => void, code: string) => expect(action).toThrow(expect.objectContaining({ code }));
 
-test("a common refusal ends the run with its reason if its weights fit the model of none of those that it waits for", async () => {
+test("a common refusal ends the run if its weights fit the model of none of the workers that it waits for", async () => {
   const { admission, team, lines, sessionOf } = gathering({ weights: [zeroTensor("kernel", [2, 3])] });
   const ended = waiting(team);
   for (const name of ["a", "b"]) assertRefused(() => admission.admit(sessionOf({}, { name })), "ERR_STATE_DICT");
@@ -20,7 +20,7 @@ test("a common refusal ends the run with its reason if its weights fit the model
   await expect(team.until(() => true)).rejects.toMatchObject({ code: "ERR_STATE_DICT" });
 });
 
-test("a refusal that one worker meets again and again is not common: the run goes on with others that can take part", async () => {
+test("a refusal that only one worker receives, however often, is not common, and the run continues with other workers", async () => {
   const state = READY.stateDict.map(({ name, shape }) => zeroTensor(name, shape));
   const { admission, team, sessionOf } = gathering({ weights: state });
   const bad = () => sessionOf({ ...withTensor([6]), trainSamples: 23 }, { name: "bad" });
@@ -32,7 +32,7 @@ test("a refusal that one worker meets again and again is not common: the run goe
   await team.until(() => team.size === 2);
 });
 
-test("a common refusal ends the run when as many as it waits for have another model than that of its checkpoint", async () => {
+test("a common refusal ends the run when the models of as many workers as it waits for differ from its checkpoint's", async () => {
   const { admission, team, sessionOf } = gathering({ topologyDigest: topologyDigest(JSON.parse(layersOf("relu"))) });
   const ended = waiting(team);
   const join = () => admission.admit(sessionOf({ topology: layersOf("tanh") }));
@@ -42,7 +42,7 @@ test("a common refusal ends the run when as many as it waits for have another mo
   expect(await ended).toMatchObject({ code: "ERR_MODEL_CHANGED" });
 });
 
-test("a common refusal ends the run when as many as it waits for give up for what its options and its model are", async () => {
+test("a common refusal ends the run when as many workers as it waits for give up because of its options and its model", async () => {
   const { admission, team, lines } = gathering();
   const ended = waiting(team);
   const tooFew = new LockstepError("ERR_MODEL_DATA", "Expected a model with 10 outputs.");
@@ -55,7 +55,7 @@ test("a common refusal ends the run when as many as it waits for give up for wha
   ]);
 });
 
-test("a common refusal ends the run also when those who had joined give up, one after the other, before a step was made", async () => {
+test("a common refusal ends the run even if the workers give up one after another, before the first step, after they had joined", async () => {
   const { admission, team, sessionOf } = gathering();
   const sessions = [sessionOf({}), sessionOf({})];
   for (const session of sessions) admission.admit(session);
@@ -81,7 +81,7 @@ test.each(["ERR_NO_GPU", "ERR_MODEL_CODE", "ERR_FINGERPRINT"] as const)(
   },
 );
 
-test("a refusal is not common while a worker is here that can take part", async () => {
+test("a refusal is not common while a worker that was admitted is connected", async () => {
   const { admission, team, sessionOf } = gathering();
   admission.admit(sessionOf({}));
   for (const name of ["a", "b", "c"])

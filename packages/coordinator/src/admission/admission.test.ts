@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { gathering, layersOf, type Ready, withTensor, zeroTensor } from "../testing/toy-admission.ts";
 import { PLAN, READY, TOY_CODE } from "../testing/toy-model.ts";
 
-test("where each worker has a slice of its own, no more workers are admitted than there is memory for", () => {
+test("a run with one slice for each worker admits no more workers than there is memory for", () => {
   const { admission, team, sessionOf } = gathering();
   admission.admit(sessionOf({}));
   admission.begin({ maxWorkers: 1 });
@@ -49,7 +49,7 @@ test.each<[string, Partial<Ready>]>([
   expect(team.size).toBe(1);
 });
 
-test("a first worker is refused with another model than that of the resumed run, and admitted with the same", () => {
+test("the first worker of a resumed run is refused if its model is not that of the run, and admitted otherwise", () => {
   const { admission, team, sessionOf } = gathering({ topologyDigest: topologyDigest(JSON.parse(layersOf("relu"))) });
   const refused = () => admission.admit(sessionOf({ topology: layersOf("tanh") }));
   expect(refused).toThrow(expect.objectContaining({ code: "ERR_MODEL_CHANGED" }));
@@ -58,7 +58,7 @@ test("a first worker is refused with another model than that of the resumed run,
   expect(team.size).toBe(1);
 });
 
-test("a first worker is refused with a model that the initial weights do not fit", () => {
+test("the first worker is refused if the initial weights do not fit its model", () => {
   const { admission, team, sessionOf } = gathering({
     weights: [zeroTensor("kernel", [3, 2]), zeroTensor("more", [6])],
   });
@@ -70,7 +70,7 @@ test("a first worker is refused with a model that the initial weights do not fit
   expect(team.size).toBe(0);
 });
 
-test("a first worker is refused if it holds more updates than were made", () => {
+test("the first worker is refused if it holds more updates than were made", () => {
   const { admission, sessionOf } = gathering({ updates: 7 });
   admission.admit(sessionOf({}, { holds: { run: "r", step: 7 } }));
   const refused = () => admission.admit(sessionOf({}, { holds: { run: "r", step: 8 } }));
@@ -97,7 +97,7 @@ const allLeft = (begun: boolean) => {
   return { admission, sessionOf };
 };
 
-test("when all workers have left before the run began, the next one may bring another model", () => {
+test("when all workers have left before the run started, the next one may have another model", () => {
   const { admission, sessionOf } = allLeft(false);
   admission.admit(sessionOf({ trainSamples: 23 }));
   expect(admission.first.ready.trainSamples).toBe(23);
@@ -119,7 +119,7 @@ test.each([
   expect(refused).toThrow(text);
 });
 
-test("a worker is refused beside the first if it draws other random numbers under the same version", () => {
+test("a second worker is refused if it draws other random numbers under the same version", () => {
   const { admission, sessionOf } = gathering();
   admission.admit(sessionOf({}));
   const refused = () => admission.admit(sessionOf({ code: { ...TOY_CODE, draws: "e" } }));
@@ -137,7 +137,7 @@ test("admission to a running run reports each worker that is admitted, and no ot
   expect(sizes).toEqual([1, 2]);
 });
 
-test("a worker beside the first is refused with the field in which it differs", () => {
+test("a second worker is refused with the field in which it differs from the first", () => {
   const { admission, sessionOf } = gathering();
   admission.admit(sessionOf({}));
   const refused = () => admission.admit(sessionOf({ trainSamples: 23 }));
@@ -145,7 +145,7 @@ test("a worker beside the first is refused with the field in which it differs", 
   expect(() => admission.admit(sessionOf({ fingerprint: "f" }))).toThrow("Its fingerprint is f, but");
 });
 
-test("a worker beside the first is refused with the path at which its layers differ", () => {
+test("a second worker is refused with the path at which its layers differ from those of the first", () => {
   const { admission, team, sessionOf } = gathering();
   admission.admit(sessionOf({ topology: layersOf("relu") }));
   const refused = () => admission.admit(sessionOf({ topology: layersOf("tanh") }));
@@ -154,7 +154,7 @@ test("a worker beside the first is refused with the path at which its layers dif
   expect(team.size).toBe(1);
 });
 
-test("a worker beside the first shares its topology, since unnamed layers may have other names", () => {
+test("a second worker shares the topology of the first, since unnamed layers may have other names", () => {
   const { admission, sessionOf } = gathering();
   const [topology, other] = [layersOf("relu", "dense_Dense1"), layersOf("relu", "dense_Dense7")];
   const [first, second] = [sessionOf({ topology }), sessionOf({ topology: other, gemmFlopsPerSecond: 5 })];
@@ -164,7 +164,7 @@ test("a worker beside the first shares its topology, since unnamed layers may ha
   expect(second.ready.gemmFlopsPerSecond).toBe(5);
 });
 
-test("a worker cannot have the name of another, even one that was renamed to it", () => {
+test("a worker cannot have the name of another worker, even of one that was renamed", () => {
   const { admission, team, sessionOf } = gathering();
   admission.admit(sessionOf({}, { name: "a" }));
   admission.admit(sessionOf({}, { name: "a-2" }));

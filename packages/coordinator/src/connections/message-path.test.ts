@@ -106,7 +106,7 @@ test("a refused worker's gradient chunks are ignored", async () => {
   expect(passed).toEqual(["admit"]);
 });
 
-test("a dropped worker's gradient chunks are ignored while it goes on sending", async () => {
+test("a dropped worker's gradient chunks are ignored while it continues to send", async () => {
   const { members, handled, passed, worker } = await serve();
   const socket = await worker(HELLO, READY_TOO, CHUNK);
   await vi.waitFor(() => expect(handled).toHaveLength(1));

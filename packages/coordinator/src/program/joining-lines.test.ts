@@ -64,7 +64,7 @@ test("all addresses are printed, with IPv6 in brackets", () => {
   expect(others).toBe("other addresses of this machine: 192.0.2.7:7078, [fd00::7]:7078");
 });
 
-test("without TLS on a network, workers must say that they accept it, and a warning says what that means", () => {
+test("without TLS on a network, the command accepts it explicitly, and a warning explains the risk", () => {
   const [command, , warning] = lines({ ...OPEN, fingerprint: undefined });
   expect(command).toBe("  LOCKSTEP_TOKEN=secret pnpm worker --coordinator ws://192.0.2.7:7078 --insecure");
   expect(warning).toMatch(/^WARNING: without TLS, anyone on the network path can read and change/);

@@ -45,7 +45,7 @@ test("a replica check overwrites a drifted replica on another kind of device wit
   );
 });
 
-test("a replica check ends when the worker whose state was the right one answers and is lost before the others answer", async () => {
+test("a replica check ends when the worker with the right state is lost after its response and before those of the others", async () => {
   const run = new RecordedTeam();
   const [a, b] = [run.join({ backend: "native" }), run.join({ backend: "wasm" })];
   await run.begin();
@@ -57,7 +57,7 @@ test("a replica check ends when the worker whose state was the right one answers
   expect(run.lines.at(-1)).toBe("w0 was lost: its connection closed (1 connected)");
 });
 
-test("a replica check ends when the worker with the right state is lost while others get it: the state of one of them is then the right one", async () => {
+test("a replica check ends when the worker with the right state is lost while others load it: the state of one of them is then the right one", async () => {
   const run = new RecordedTeam();
   const [a, b, c] = [run.join({ backend: "native" }), run.join({ backend: "wasm" }), run.join({ backend: "webgpu" })];
   await run.begin();
@@ -94,7 +94,7 @@ test("a replica check ends when a worker that drifted is lost before it has load
   expect(await outcomeOf(checked)).toBe("done");
 });
 
-test("a replica check ends when a worker whose weights are wrong is lost before the others answer: they go on without it", async () => {
+test("a replica check ends when a worker with wrong weights is lost before the others respond, and they continue without it", async () => {
   const run = new RecordedTeam();
   const [a, b] = [run.join({ backend: "native" }), run.join({ backend: "native" })];
   await run.begin();
@@ -105,7 +105,7 @@ test("a replica check ends when a worker whose weights are wrong is lost before 
   expect(await outcomeOf(checked)).toBe("done");
 });
 
-test("a replica check ends when all are lost, with the error that says so", async () => {
+test("a replica check rejects when all workers are lost", async () => {
   const run = new RecordedTeam();
   const [a, b] = [run.join({ backend: "native" }), run.join({ backend: "wasm" })];
   await run.begin();
@@ -116,7 +116,7 @@ test("a replica check ends when all are lost, with the error that says so", asyn
   expect(await outcomeOf(checked)).toBe("No worker is left that holds the weights.");
 });
 
-test("a worker whose weights are wrong is named beside one that is like it, whichever group is the reference", async () => {
+test("a worker with wrong weights is named if another worker has the same device, whichever group is the reference", async () => {
   const run = new RecordedTeam();
   const [a, b, c] = [run.join({ backend: "native" }), run.join({ backend: "native" }), run.join({ backend: "wasm" })];
   await run.begin();
@@ -139,7 +139,7 @@ test("a worker whose weights are wrong is named beside one that is like it, whic
   );
 });
 
-test("a state that is read is taken from a worker that still catches up, if the last one that had it is lost", async () => {
+test("a state is read from a late joiner that is catching up, if the last worker that had the state is lost", async () => {
   const run = new RecordedTeam();
   const a = run.join({ backend: "native" });
   await run.begin();
@@ -158,7 +158,7 @@ test("a state that is read is taken from a worker that still catches up, if the 
   expect((await state)[0]?.weight).toEqual(Float32Array.of(4, 4));
 });
 
-test("a state that is read is lost with its worker if those who catch up have gone on meanwhile", async () => {
+test("a state is lost with its worker if the late joiners have applied further updates meanwhile", async () => {
   const run = new RecordedTeam();
   const a = run.join({ backend: "native" });
   await run.begin();
@@ -174,7 +174,7 @@ test("a state that is read is lost with its worker if those who catch up have go
   expect(run.stateOf(late)).toBe("replaying");
 });
 
-test("a state that is read is lost with the last worker, if nobody catches up", async () => {
+test("a state is lost with the last worker if there is no late joiner", async () => {
   const run = new RecordedTeam();
   const a = run.join({ backend: "native" });
   await run.begin();

@@ -10,7 +10,7 @@ test("an update log keeps messages in order, up to its limit", () => {
   expect([log.messages, log.overflowed]).toEqual([[3, 0, 7].map(bytes), false]);
 });
 
-test("beyond the limit nothing is kept, of before or after: what is missing would leave a hole", () => {
+test("an update log beyond its limit keeps no messages, earlier or later, since they would have a gap", () => {
   const log = new UpdateLog(10);
   log.add(bytes(10));
   log.add(bytes(1));

@@ -16,7 +16,7 @@ const reply = (request: number, lossSum: number) => ({
   ],
 });
 
-test("a loss beyond float32 is another's to find; where a second one finds it too, the evaluation has none", () => {
+test("a range with a loss beyond float32 goes to another worker; if that one finds the same, the evaluation has no loss", () => {
   const round = new EvaluationRound(2, CLASSES, 5);
   round.assign(first);
   expect(round.add(first, reply(5, 1e308))).toBe("a loss that is not finite");

@@ -16,7 +16,7 @@ test("a run counts every sample once, and gives the same weights with 1, 3 and 7
   }
 });
 
-test("a CPU worker that rejoins a run of a CPU and a GPU, after the only other CPU is lost, is no faulty one", async () => {
+test("a CPU worker that joins a run of a CPU and a GPU after the only other CPU is lost is not called faulty", async () => {
   const devices = [
     { backend: "gpu", rounding: 2 ** -20 },
     { backend: "cpu", rounding: 0 },
@@ -44,7 +44,7 @@ test.each<[string, Partial<SimulatedWorker>, string]>([
   expect(Math.max(...stepMs)).toBeLessThan(3000 + 250 + 2 * (2 * 10 + 100) + 250);
 });
 
-test("when the second worker that gets a slice hangs as well, a third gets it, and the step ends within two limits", async () => {
+test("a slice whose second worker hangs too goes to a third, and the step ends within two time limits", async () => {
   const hang = (worker: number) => (workers: SimulatedWorker[]) =>
     void Object.assign(at(workers, worker), { hangs: true });
   // The quicker of the two that are left gets the late slice, when nothing else is left to do: and then it hangs.
@@ -62,7 +62,7 @@ test("when the second worker that gets a slice hangs as well, a third gets it, a
   expect(Math.max(...stepMs)).toBeLessThan(2 * (3000 + 250) + 2 * sliceMs + 250);
 });
 
-test("a worker that joins gets the weights and takes slices, and nobody waits for it", async () => {
+test("a late joiner receives the weights and then computes slices, and no worker waits for it", async () => {
   const { weights, log, stepMs } = await runWith(2, [{ atMs: 300, happen: (_, join) => join() }], 9);
   expect(weights).toEqual(undisturbed.weights);
   expect(log.some((line) => line.includes("has caught up and is assigned slices"))).toBe(true);
@@ -70,7 +70,7 @@ test("a worker that joins gets the weights and takes slices, and nobody waits fo
   expect(Math.max(...stepMs)).toBeLessThan(2 * Math.max(...quiet.stepMs));
 });
 
-test("a worker whose weights are no longer those of the others is named at the end of the epoch", async () => {
+test("a worker whose weights differ from those of the others is named at the end of the epoch", async () => {
   const corrupt = (workers: SimulatedWorker[]) => {
     const { weights } = at(workers, 1);
     weights[4] = at(weights, 4) + 1e-6;
@@ -79,7 +79,7 @@ test("a worker whose weights are no longer those of the others is named at the e
   await expect(run).rejects.toThrow(/ERR_REPLICA|The weights of w\d+ differ from those of w\d+/);
 });
 
-test("a worker whose numbers are not finite is told, and dropped the third time", async () => {
+test("a worker that sends numbers which are not finite is notified, and dropped the third time", async () => {
   const spoil = (workers: SimulatedWorker[]) => {
     at(workers, 1).spoiled = 10;
   };
@@ -90,7 +90,7 @@ test("a worker whose numbers are not finite is told, and dropped the third time"
   expect(log.join("\n")).toContain("was dropped: 3 of its contributions were refused");
 });
 
-test("two workers that lie about the same slices are dropped, and the run goes on with the one that does not", async () => {
+test("two workers whose numbers for the same slices are not finite are dropped, and the run continues with the third", async () => {
   const spoil = (workers: SimulatedWorker[]) => {
     for (const faulty of workers.slice(1)) faulty.spoiled = Number.POSITIVE_INFINITY;
   };
@@ -100,11 +100,14 @@ test("two workers that lie about the same slices are dropped, and the run goes o
   expect(log.filter((line) => line.includes("was dropped: 3 of its contributions were refused")).length).toBe(2);
 });
 
-test.each([1, 2, 7])("numbers that no worker of %i finds finite end the run within that step", async (workers) => {
-  const spoil = (all: SimulatedWorker[]) => {
-    for (const worker of all) worker.spoiled = Number.POSITIVE_INFINITY;
-  };
-  await expect(runWith(workers, [{ atMs: 200, happen: spoil }], 3)).rejects.toThrow(
-    /^The loss of step \d+ is not finite/,
-  );
-});
+test.each([1, 2, 7])(
+  "numbers that none of %i workers finds finite end the run within the same step",
+  async (workers) => {
+    const spoil = (all: SimulatedWorker[]) => {
+      for (const worker of all) worker.spoiled = Number.POSITIVE_INFINITY;
+    };
+    await expect(runWith(workers, [{ atMs: 200, happen: spoil }], 3)).rejects.toThrow(
+      /^The loss of step \d+ is not finite/,
+    );
+  },
+);

@@ -117,7 +117,7 @@ class SimulatedRun {
   }
 }
 
-test("the phases of a run follow one another from its begin to its end", async () => {
+test("the phases of a run follow one another from its start to its end", async () => {
   const run = new SimulatedRun();
   await run.begin();
   await run.passUntil(run.assemble());
@@ -150,7 +150,7 @@ test("the phases of a run show a pause from the death of one worker until anothe
   ]);
 });
 
-test("the phases of a run show that all are lost in mid-step until others begin again, who are no late joiners", async () => {
+test("the phases of a run show the loss of all workers during a step, and the new workers are no late joiners", async () => {
   const run = new SimulatedRun();
   const { team, phases } = run;
   await run.begin();
@@ -169,7 +169,7 @@ test("the phases of a run show that all are lost in mid-step until others begin 
   expect(team.updatesMade).toBe(1);
 });
 
-test("events.jsonl tells the phases of a run in order, without those that alternate between tasks", async ({
+test("events.jsonl has the phases of a run in order, without those that alternate between tasks", async ({
   folder,
 }) => {
   const path = joinPath(folder, "events.jsonl");
@@ -197,7 +197,7 @@ test("events.jsonl tells the phases of a run in order, without those that altern
   expect(Date.parse(at(ofPhases, 4).at)).toBeGreaterThanOrEqual(Math.floor(pausedMs + 5000));
 });
 
-test("a pause that ends with the loss of all is said to be over when others have begun again", async () => {
+test("a pause that ends with the loss of all workers is reported as over when new workers have started", async () => {
   const run = new SimulatedRun();
   const [first, second] = await run.begin();
   await run.lose(second);
@@ -220,7 +220,7 @@ test("a pause that ends with the loss of all is said to be over when others have
   ]);
 });
 
-test("a run whose workers are lost while they are sent the weights is lost, and does not go on from there", async () => {
+test("a run whose workers are lost while they receive the weights is lost, and does not continue from there", async () => {
   const run = new SimulatedRun();
   const worker = run.join();
   const sent = new EventEmitter();

@@ -134,7 +134,7 @@ test("a step drops a worker that does not read its assignment, and continues wit
   expect(run.lines.at(-1)).toBe("samples 4 to 5 of step 0 go to w0: its worker disconnected");
 });
 
-test("a contribution of the wrong shape is tried again by the only worker, which is dropped after the third one", async () => {
+test("a contribution of the wrong shape is repeated by the only worker, which is dropped after the third one", async () => {
   const run = new RecordedTeam();
   const a = run.join();
   await run.begin();
@@ -203,7 +203,7 @@ test("subtrees that no worker finds finite drop no worker, and the step's loss i
   expect([a.closed, b.closed]).toEqual([undefined, undefined]);
 });
 
-test("a chunk and a contribution of a step that is over are ignored", async () => {
+test("a chunk and a contribution of an earlier step are ignored", async () => {
   const run = new RecordedTeam();
   const a = run.join();
   await run.begin();

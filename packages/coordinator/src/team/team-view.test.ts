@@ -89,7 +89,7 @@ test("the view of a team has no open subtrees between steps, and is as pure then
   expect(teamView(team.state)).toMatchObject({ openSubtrees: [], workers: [{ progressMs: 0 }, {}, {}] });
 });
 
-test("a member that owes only pieces of its state is at them since they were requested", () => {
+test("a member that owes only pieces of its state counts as busy since they were requested", () => {
   const team = new RecordedState();
   team.nowMs = 5000;
   const request = { stateDict: [{ name: "bias", shape: [2] }], step: 0 };
@@ -123,14 +123,14 @@ function assertTimesAddUp(run: RecordedTeam, workers: readonly RecordedSession[]
   expect(workers.map(({ closed }) => closed)).toEqual(workers.map(() => "ERR_STALLED"));
 }
 
-test("a worker that owed nothing for longer than workers may stall has its whole time from when it is given a subtree", async () => {
+test("a worker that was idle for longer than the stall limit has the whole limit from the assignment of a subtree", async () => {
   const { run } = await idleRun();
   passMs(run, 10 * STALL_MS);
   run.team.step(TASK, () => {}).catch(() => {}); // nobody is left in the end
   assertTimesAddUp(run, run.sessions);
 });
 
-test("a worker that owed nothing for longer than workers may stall has its whole time from when it is given a range to evaluate", async () => {
+test("a worker that was idle for longer than the stall limit has the whole limit from the assignment of an evaluation", async () => {
   const { run } = await idleRun();
   passMs(run, 10 * STALL_MS);
   const task = { type: "evaluate" as const, split: "validation" as const, samples: 384, epoch: 0, step: 0 };
@@ -138,7 +138,7 @@ test("a worker that owed nothing for longer than workers may stall has its whole
   assertTimesAddUp(run, run.sessions);
 });
 
-test("a worker that owed nothing for longer than workers may stall has its whole time from when it is asked for pieces again", async () => {
+test("a worker that was idle for longer than the stall limit has the whole limit from the request to resend pieces", async () => {
   const { run, first, second, third } = await idleRun();
   run.team.step(TASK, () => {}).catch(() => {}); // nobody is left in the end
   for (const [subtree, session] of run.sessions.entries()) sendChunk(session, { subtree }, 1, 1);

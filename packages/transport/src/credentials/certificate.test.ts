@@ -1,12 +1,12 @@
-/** Checks made certificates with Node's own X.509 reader, and pairs of files that do not fit. */
+/** Checks generated certificates with Node's own X.509 reader, and the refusal of files that do not match. */
 import { createPrivateKey, X509Certificate } from "node:crypto";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { test } from "@lockstep/testing";
+import { expect } from "vitest";
 import { readCertificate, selfSigned } from "./certificate.ts";
 
-test("a made certificate names its hosts, fits its key, and lasts a year", async () => {
+test("a generated certificate names its hosts, matches its key, and is valid for a year", async () => {
   const { key, cert, fingerprint } = await selfSigned({ hosts: ["train.example.org", "192.0.2.7", "fd00::7"] });
   const certificate = new X509Certificate(cert);
   expect(fingerprint).toMatch(/^([0-9A-F]{2}:){31}[0-9A-F]{2}$/);
@@ -22,39 +22,34 @@ test("a made certificate names its hosts, fits its key, and lasts a year", async
   expect(Date.parse(certificate.validFrom)).toBeLessThan(Date.now());
 });
 
-describe("reading files", () => {
-  let folder: string;
-  const write = async (name: string, text: string) => {
-    await writeFile(join(folder, name), text);
-    return join(folder, name);
-  };
+/** Writes a file, and returns its path. */
+async function write(folder: string, name: string, text: string): Promise<string> {
+  await writeFile(join(folder, name), text);
+  return join(folder, name);
+}
 
-  beforeEach(async () => {
-    folder = await mkdtemp(join(tmpdir(), "lockstep-certificate-"));
-  });
-  afterEach(() => rm(folder, { recursive: true }));
+test("a certificate and its key are read from two files", async ({ folder }) => {
+  const made = await selfSigned({ hosts: ["localhost"] });
+  expect(await readCertificate(await write(folder, "cert", made.cert), await write(folder, "key", made.key))).toEqual(
+    made,
+  );
+});
 
-  test("gives back a pair", async () => {
-    const made = await selfSigned({ hosts: ["localhost"] });
-    expect(await readCertificate(await write("cert", made.cert), await write("key", made.key))).toEqual(made);
-  });
-
-  test("refuses a pair that does not belong together, and what is missing or something else", async () => {
-    const made = await selfSigned({ hosts: ["localhost"] });
-    const cert = await write("cert", made.cert);
-    const key = await write("key", made.key);
-    const otherKey = await write("other", (await selfSigned({ hosts: ["localhost"] })).key);
-    const refused = (certPath: string, keyPath: string) =>
-      expect(readCertificate(certPath, keyPath)).rejects.toMatchObject({
-        code: "ERR_CERTIFICATE",
-        message: expect.not.stringContaining("BEGIN"),
-      });
-    await refused(cert, otherKey);
-    await refused(join(folder, "none"), key);
-    await refused(cert, join(folder, "none"));
-    await refused(cert, folder);
-    await refused(key, key);
-    await refused(cert, cert);
-    await refused(key, cert);
-  });
+test("a key of another certificate, a missing file and a file with other content are refused", async ({ folder }) => {
+  const made = await selfSigned({ hosts: ["localhost"] });
+  const cert = await write(folder, "cert", made.cert);
+  const key = await write(folder, "key", made.key);
+  const otherKey = await write(folder, "other", (await selfSigned({ hosts: ["localhost"] })).key);
+  const refused = (certPath: string, keyPath: string) =>
+    expect(readCertificate(certPath, keyPath)).rejects.toMatchObject({
+      code: "ERR_CERTIFICATE",
+      message: expect.not.stringContaining("BEGIN"),
+    });
+  await refused(cert, otherKey);
+  await refused(join(folder, "none"), key);
+  await refused(cert, join(folder, "none"));
+  await refused(cert, folder);
+  await refused(key, key);
+  await refused(cert, cert);
+  await refused(key, cert);
 });

@@ -4,7 +4,7 @@ import { request as httpRequest, type IncomingMessage, type RequestOptions } fro
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { connect as connectSecurely } from "node:tls";
 import { at } from "@lockstep/errors";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import type { WebSocket } from "ws";
 import { openSocket } from "../client/client.ts";
 import { type Certificate, selfSigned } from "../credentials/certificate.ts";
@@ -151,7 +151,7 @@ test("a malformed upgrade gets status 400", async () => {
   expect((await ask(server.port, { ...UPGRADE, upgrade: "h2c" })).status).toBe(400);
 });
 
-test("without pages / says what is expected; with them every known host gets them", async () => {
+test("without pages, / says what is expected; with pages, every known host gets them", async () => {
   const { server } = await open();
   expect(await ask(server.port)).toMatchObject({ status: 426, headers: { upgrade: "websocket" } });
   expect((await ask(server.port, {}, "/metrics")).status).toBe(404);
@@ -163,98 +163,100 @@ test("without pages / says what is expected; with them every known host gets the
   expect((await ask(other.port, { host: "evil.example" })).status).toBe(403);
 });
 
-describe("the port", () => {
-  test("that is taken is an error if demanded, else the next will do", async () => {
-    const { server } = await open();
-    const taken = { host: "127.0.0.1", port: server.port };
-    await expect(open(taken)).rejects.toMatchObject({
-      code: "ERR_LISTEN",
-      message: expect.stringMatching(/EADDRINUSE.*\. Stop the program that uses the port, or choose another --port/),
-    });
-    const { server: next } = await open({ ...taken, anyPort: true });
-    expect(next.port).toBeGreaterThan(server.port);
-    await join(`ws://127.0.0.1:${next.port}`);
+test("a port in use is an error if it was given; otherwise the next free one is used", async () => {
+  const { server } = await open();
+  const taken = { host: "127.0.0.1", port: server.port };
+  await expect(open(taken)).rejects.toMatchObject({
+    code: "ERR_LISTEN",
+    message: expect.stringMatching(/EADDRINUSE.*\. Stop the program that uses the port, or choose another --port/),
   });
+  const { server: next } = await open({ ...taken, anyPort: true });
+  expect(next.port).toBeGreaterThan(server.port);
+  await join(`ws://127.0.0.1:${next.port}`);
+});
 
-  test("of a foreign address is an error", async () => {
-    await expect(open({ host: "192.0.2.254", anyPort: true })).rejects.toMatchObject({
-      code: "ERR_LISTEN",
-      message: expect.stringMatching(
-        /EADDRNOTAVAIL.*\. This machine does not have that address: choose another --host/,
-      ),
-    });
-  });
-
-  test("is not opened with an option that is malformed", async () => {
-    await expect(open({ token: "two words" })).rejects.toMatchObject({ code: "ERR_TOKEN" });
-    await expect(open({ allowHosts: ["http://a"] })).rejects.toMatchObject({ code: "ERR_OPTION" });
+test("an address of another machine is an error", async () => {
+  await expect(open({ host: "192.0.2.254", anyPort: true })).rejects.toMatchObject({
+    code: "ERR_LISTEN",
+    message: expect.stringMatching(/EADDRNOTAVAIL.*\. This machine does not have that address: choose another --host/),
   });
 });
 
-describe.each<[string, () => Promise<Certificate | undefined>]>([
+test("a malformed option is refused before the port is opened", async () => {
+  await expect(open({ token: "two words" })).rejects.toMatchObject({ code: "ERR_TOKEN" });
+  await expect(open({ allowHosts: ["http://a"] })).rejects.toMatchObject({ code: "ERR_OPTION" });
+});
+
+/** The kinds of connections, with the certificate of each. */
+const KINDS: [string, () => Promise<Certificate | undefined>][] = [
   ["plain", async () => undefined],
   ["TLS", () => selfSigned({ hosts: ["127.0.0.1"] })],
-])("one address (%s)", (_, certificate) => {
-  test.skipIf(process.platform !== "linux")(
-    "that fills its share with what does not join leaves room for others",
-    async () => {
-      const tls = await certificate();
-      const { server, url } = await open({ maxWorkers: 2, tls });
-      let closed = 0;
-      const crowd = Array.from({ length: 300 }, () =>
-        connect({ port: server.port, host: "127.0.0.1", localAddress: "127.0.0.2" }).on("close", () => closed++),
-      );
-      for (const socket of crowd) socket.on("error", () => {}).resume();
-      await vi.waitFor(() => expect(closed).toBe(300 - 128), 5000);
-      await join(url, undefined, tls?.fingerprint);
-      for (const socket of crowd) socket.destroy();
-    },
-  );
+];
 
-  test("may have as many workers as it likes: they do not count to its share", async () => {
+test.skipIf(process.platform !== "linux").each(KINDS)(
+  "one address that fills its share with %s connections which do not join leaves room for others",
+  async (_, certificate) => {
+    const tls = await certificate();
+    const { server, url } = await open({ maxWorkers: 2, tls });
+    let closed = 0;
+    const crowd = Array.from({ length: 300 }, () =>
+      connect({ port: server.port, host: "127.0.0.1", localAddress: "127.0.0.2" }).on("close", () => closed++),
+    );
+    for (const socket of crowd) socket.on("error", () => {}).resume();
+    await vi.waitFor(() => expect(closed).toBe(300 - 128), 5000);
+    await join(url, undefined, tls?.fingerprint);
+    for (const socket of crowd) socket.destroy();
+  },
+);
+
+test.each(KINDS)(
+  "one address may have any number of workers on %s connections: they do not count to its share",
+  async (_, certificate) => {
     const tls = await certificate();
     const { url, sockets } = await open({ tls });
     for (let i = 0; i < 130; i++) await join(url, undefined, tls?.fingerprint);
     expect(sockets).toHaveLength(130);
-  });
+  },
+);
+
+/** Milliseconds after which a slow client is disconnected. */
+const handshakeMs = 200;
+
+test.each([
+  ["nothing", ""],
+  ["half an upgrade", "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: webso"],
+  ["half a body", "POST / HTTP/1.1\r\nHost: 127.0.0.1:PORT\r\nContent-Length: 10\r\n\r\n12345"],
+])("a client that sends %s is disconnected", async (_, sent) => {
+  // The page never responds, so that only the missing body can end the connection.
+  const { server } = await open({ handshakeMs, onRequest: (request) => request.resume() });
+  const loris = connect(server.port, "127.0.0.1").resume();
+  loris.write(sent.replace("PORT", String(server.port)));
+  await once(loris, "close");
 });
 
-describe("who does not get on with it is let go", () => {
-  const handshakeMs = 200;
-
-  test.each([
-    ["nothing", ""],
-    ["half an upgrade", "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: webso"],
-    ["half a body", "POST / HTTP/1.1\r\nHost: 127.0.0.1:PORT\r\nContent-Length: 10\r\n\r\n12345"],
-  ])("after %s", async (_, sent) => {
-    // A page that never answers, so that it is the missing body that ends the connection.
-    const { server } = await open({ handshakeMs, onRequest: (request) => request.resume() });
-    const loris = connect(server.port, "127.0.0.1").resume();
-    loris.write(sent.replace("PORT", String(server.port)));
-    await once(loris, "close");
-  });
-
-  test("after a byte now and then", async () => {
-    const { server } = await open({ handshakeMs });
-    const loris = connect(server.port, "127.0.0.1").resume();
-    loris.on("error", () => {});
-    const dripping = setInterval(() => loris.write("G"), 20);
-    await once(loris, "close");
-    clearInterval(dripping);
-  });
-
-  test.each([
-    ["no TLS handshake", (port: number) => connect(port, "127.0.0.1")],
-    ["no request after it", (port: number) => connectSecurely({ port, host: "127.0.0.1", rejectUnauthorized: false })],
-  ])("after %s", async (_, start) => {
-    const { server } = await open({ handshakeMs, tls: await selfSigned({ hosts: ["127.0.0.1"] }) });
-    const loris = start(server.port).resume();
-    loris.on("error", () => {});
-    await once(loris, "close");
-  });
+test("a client that sends a byte now and then is disconnected", async () => {
+  const { server } = await open({ handshakeMs });
+  const loris = connect(server.port, "127.0.0.1").resume();
+  loris.on("error", () => {});
+  const dripping = setInterval(() => loris.write("G"), 20);
+  await once(loris, "close");
+  clearInterval(dripping);
 });
 
-test("closing ends workers with 1000, and everybody who does not answer", async () => {
+test.each([
+  ["no TLS handshake", (port: number) => connect(port, "127.0.0.1")],
+  [
+    "no request after the TLS handshake",
+    (port: number) => connectSecurely({ port, host: "127.0.0.1", rejectUnauthorized: false }),
+  ],
+])("a client that sends %s is disconnected", async (_, start) => {
+  const { server } = await open({ handshakeMs, tls: await selfSigned({ hosts: ["127.0.0.1"] }) });
+  const loris = start(server.port).resume();
+  loris.on("error", () => {});
+  await once(loris, "close");
+});
+
+test("closing ends the connections of workers with 1000, and those that do not respond", async () => {
   const { server, url } = await open();
   const worker = await join(url);
   const idle = connect(server.port, "127.0.0.1").resume();
