@@ -16,7 +16,7 @@ export interface StartOptions {
 const SHOWN_LINES = 20;
 
 /** A process that is measured. It and its children end with the bench at the latest. */
-export class MeasuredProcess {
+class MeasuredProcess {
   /** Resolves with its standard output when it exits with status 0; rejects with its last lines otherwise. */
   readonly ended: Promise<string>;
   readonly #command: string;

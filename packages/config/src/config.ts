@@ -74,7 +74,7 @@ export function withAbsolutePaths(config: RunConfig): RunConfig {
 }
 
 /** Returns the option's name on the command line: `--batch-size`. */
-export function flagOf(name: OptionName): string {
+function flagOf(name: OptionName): string {
   return at(runOptions[name].flags.split(" "), 0);
 }
 

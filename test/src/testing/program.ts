@@ -44,7 +44,7 @@ export function start(args: string[], env: NodeJS.ProcessEnv = {}, prefix: strin
 }
 
 /** Returns the words that run a command of package.json: Node, the built program and its arguments. */
-export function programWords([command, ...options]: readonly string[]): string[] {
+function programWords([command, ...options]: readonly string[]): string[] {
   if (command === undefined) throw new Error("Expected the name of a command, got no words.");
   const isProgram = command === "coordinator" || command === "worker";
   const [app, args] = isProgram ? [command, options] : ["trainer", [command, ...options]];

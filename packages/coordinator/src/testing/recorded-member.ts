@@ -13,7 +13,7 @@ import { Member } from "../membership/members.ts";
 
 const DEVICE = { device: "d", backend: "native", libraryVersion: "2.0", instructionSet: "AVX", threads: 4 };
 /** State dict of the toy model. */
-export const STATE_DICT = [
+const STATE_DICT = [
   { name: "weight", shape: [2, 3] },
   { name: "bias", shape: [3] },
 ];

@@ -9,18 +9,7 @@ import type { Records } from "../records/records.ts";
 import { type Cifar10Files, findCifar10Files } from "./find-cifar10.ts";
 
 /** The names of the ten labels, in their order. */
-export const CIFAR10_CLASSES = [
-  "airplane",
-  "automobile",
-  "bird",
-  "cat",
-  "deer",
-  "dog",
-  "frog",
-  "horse",
-  "ship",
-  "truck",
-];
+const CIFAR10_CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 const SIDE = 32;
 const PIXELS = SIDE * SIDE;
 /** The size of a record: a label and its image. */

@@ -11,7 +11,7 @@ import { downloadWheels, extraRequirements, unpackWheel } from "./pip.ts";
 import { fetchTfjsLibrary } from "./tfjs-download.ts";
 
 /** Version of TensorFlow to download. Its C interface is stable, so the addon builds against any 2.x. */
-export const TENSORFLOW_VERSION = "2.21.0";
+const TENSORFLOW_VERSION = "2.21.0";
 
 /** Version that tfjs-node 4.22 itself downloads. */
 const TFJS_LIBRARY_VERSION = "2.9.1";

@@ -36,7 +36,7 @@ const COUNTER_BYTES = new Map([
 ]);
 
 /** Returns whether a tensor is a counter, which is not read. */
-export function isCounter({ name, dtype }: Entry): boolean {
+function isCounter({ name, dtype }: Entry): boolean {
   return COUNTERS.test(name) && COUNTER_BYTES.has(dtype);
 }
 

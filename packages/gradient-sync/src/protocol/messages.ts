@@ -53,7 +53,7 @@ const milliseconds = <Part extends string>(...parts: Part[]) =>
 const sum = z.union([z.number(), z.nan(), z.literal(Number.POSITIVE_INFINITY), z.literal(Number.NEGATIVE_INFINITY)]);
 
 /** Checks a tensor of the model, in the layout of TensorFlow.js. */
-export const tensorSpecSchema = z.strictObject({
+const tensorSpecSchema = z.strictObject({
   name: text,
   shape: z.array(count).max(8),
   dtype: z.literal("float32"),
@@ -64,7 +64,7 @@ export type TensorSpec = z.infer<typeof tensorSpecSchema>;
 /**
  * Checks the version of a worker's code. Workers with different code compute different numbers from the same data.
  */
-export const codeSchema = z.strictObject({
+const codeSchema = z.strictObject({
   /** Version of Lockstep. */
   version: text,
   /** `ARITHMETIC_VERSION` of arithmetic.ts. */

@@ -27,7 +27,7 @@ const layerSpecSchema = z.discriminatedUnion("type", [
 ]);
 
 /** Schema of a spec from a module, a file or the network. */
-export const modelSpecSchema = z
+const modelSpecSchema = z
   .strictObject({
     /** Becomes part of file names, so it consists of letters, digits, dots, dashes and _. */
     name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, "expected letters, digits, dots, dashes and _"),

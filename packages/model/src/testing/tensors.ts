@@ -31,7 +31,7 @@ export function floatsOf(tensor: tf.Tensor): Float32Array {
 }
 
 /** Returns a shape without unknown sizes. @throws Error if a size is unknown */
-export const knownShape = (shape: readonly (number | null)[]): number[] =>
+const knownShape = (shape: readonly (number | null)[]): number[] =>
   shape.map((size) => defined(size ?? undefined, "the size of an axis"));
 
 /** Sets all weights of a model, in the order of `model.weights`. */

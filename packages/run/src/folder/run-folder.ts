@@ -193,7 +193,7 @@ const leaseFile = (dir: string) => join(dir, "run.pid");
  * @throws LockstepError ERR_RUN_EXISTS if it holds a run, ERR_RUN_BUSY if a process is writing to that run,
  *   ERR_NOT_WRITABLE if it is a file
  */
-export function assertNoRun(out: string): void {
+function assertNoRun(out: string): void {
   if (pathKind(out) === "file") {
     const text = `Expected --out to be a folder for the run, but ${out} is a file; choose another.`;
     throw new LockstepError("ERR_NOT_WRITABLE", text);
