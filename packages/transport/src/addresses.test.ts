@@ -54,7 +54,7 @@ test.each(["::1%lo", "[::1%lo]", "fd00::7%eth0", "fd00::7%25eth0", "2001:db8::1%
   },
 );
 
-test("others reach a coordinator on all addresses at those of its network, by IPv6 only where it listens there", () => {
+test("a coordinator that listens on all addresses is reached at those of its network, by IPv6 only if it listens there", () => {
   const at = (address: string, internal = false) => ({ address, internal }) as NetworkInterfaceInfo;
   const interfaces = {
     lo: [at("127.0.0.1", true), at("::1", true)],

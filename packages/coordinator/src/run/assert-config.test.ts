@@ -12,6 +12,6 @@ test.each([
   expect(() => assertWorkersAccept(makeConfig(overrides))).toThrow(message);
 });
 
-test("a coordinator takes what is just within the limits", () => {
+test("a coordinator accepts options at their limits", () => {
   assertWorkersAccept(makeConfig({ batchSize: "8192", sliceRows: "1", numClasses: "1000", normalize: "1,2,3/3,4,5" }));
 });

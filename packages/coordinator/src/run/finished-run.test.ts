@@ -64,7 +64,7 @@ async function resume(folder: RunFolder, steps: number, overrides: ExplicitOptio
   return { outcome, lines };
 }
 
-test("a resumed run of which nothing is left says where its results are and ends, without waiting for workers", async () => {
+test("a resumed run with nothing left to do prints where its results are and ends, without waiting for workers", async () => {
   const folder = folderWithResults();
   expect(await resume(folder, 3)).toEqual({
     outcome: "finished",
@@ -77,7 +77,7 @@ test("a resumed run of which nothing is left says where its results are and ends
   });
 });
 
-test("a resumed run waits for workers if the options ask for more epochs", async () => {
+test("a resumed run waits for workers if the options allow more epochs", async () => {
   expect((await resume(folderWithResults(), 3, { numEpochs: 2 })).outcome).toBe("waits for workers");
 });
 
@@ -92,7 +92,7 @@ test("a resumed run waits for workers if its final weights are not written", asy
   expect((await resume(emptyFolder(), 3)).outcome).toBe("waits for workers");
 });
 
-test("a resumed run refuses at once fewer steps than are done", async () => {
+test("a resumed run refuses at once an option that allows fewer steps than are done", async () => {
   const { outcome } = await resume(emptyFolder(), 3, { maxSteps: 2 });
   expect(outcome).toMatch(
     /^Expected --max-steps and --num-epochs to allow at least the 3 steps that are already done, got 2/,

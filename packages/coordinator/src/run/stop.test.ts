@@ -83,7 +83,7 @@ test.each<[SignalName, number]>([
   expect(stoppedStatus(interrupts.signal)).toBe(status);
 });
 
-test("the dashboard's stop reaches the loop in the same way, with the status of Ctrl-C", async () => {
+test("a stop from the dashboard ends the loop like Ctrl-C, with the same status", async () => {
   const { panel, interrupts, team, signal, ended } = await begin();
   panel.controls.handle({ do: "stop" });
   expect(await ended).toBe("interrupted");
@@ -92,7 +92,7 @@ test("the dashboard's stop reaches the loop in the same way, with the status of 
   expect(stoppedStatus(interrupts.signal)).toBe(130);
 });
 
-test("the last worker's wish to leave reaches the loop in the same way", async () => {
+test("the leaving of the last worker ends the loop like Ctrl-C", async () => {
   const { workers, team, signal, ended } = await begin();
   for (const session of workers.sessions) session.deliver({ type: "leaving" });
   expect(await ended).toBe("interrupted");
@@ -100,7 +100,7 @@ test("the last worker's wish to leave reaches the loop in the same way", async (
   expect(stopCauseOf(signal)).toEqual({ type: "last-worker-leaves" });
 });
 
-test("the loss of the team reaches the loop in the same way, and ends it with the error", async () => {
+test("the loss of the team ends the loop with its error", async () => {
   const { workers, team, signal, ended } = await begin();
   for (const session of workers.sessions) workers.disconnect(session);
   await expect(ended).rejects.toMatchObject({ code: "ERR_ALL_LOST" });
@@ -108,7 +108,7 @@ test("the loss of the team reaches the loop in the same way, and ends it with th
   expect(stopCauseOf(signal)).toMatchObject({ type: "failure", error: { code: "ERR_ALL_LOST" } });
 });
 
-test("a cause to stop that comes after the first one does not change the reason", async () => {
+test("a second cause to stop does not change the reason", async () => {
   const { workers, panel, signal, ended } = await begin();
   process.emit("SIGTERM", "SIGTERM");
   panel.controls.handle({ do: "stop" });

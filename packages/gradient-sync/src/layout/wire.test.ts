@@ -212,7 +212,7 @@ test("roundToWire does in place what the wire would do", () => {
   );
 });
 
-test("numbers are decoded into a part of an array that holds others, and into no more of it", () => {
+test("numbers are decoded into a range of an array, and the rest of it stays unchanged", () => {
   fc.assert(
     fc.property(floats, wireOf, (values, wire) => {
       const array = new Float32Array(values.length + 4).fill(7);
@@ -237,7 +237,7 @@ test("allFinite sees every NaN and infinity, and no other number", () => {
   expect(allFinite(values.subarray(1, 5))).toBe(false);
 });
 
-test("a state travels in pieces of the size asked, which add up to the whole", () => {
+test("a state is sent in chunks of the requested size, which add up to the whole", () => {
   const values = Float32Array.from({ length: 10 }, (_, i) => i / 3);
   const chunks = [...chunksOf(values, 19)];
   expect(chunks.map(({ offset }) => offset)).toEqual([0, 4, 8]);

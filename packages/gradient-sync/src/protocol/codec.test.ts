@@ -172,7 +172,7 @@ function assertMessageOrRefusal(bytes: Uint8Array, decode: (bytes: Uint8Array) =
 }
 
 describe.each(directions)("messages from $from", ({ samples, types, decode }) => {
-  test("messages have a sample here of every type, with every field", () => {
+  test("messages of every type, with every field, have a sample in this test", () => {
     expect(samples.map((sample) => ({ type: sample.type, fields: Object.keys(sample).sort() }))).toEqual(types);
   });
 
@@ -195,7 +195,7 @@ describe.each(directions)("messages from $from", ({ samples, types, decode }) =>
 });
 
 describe.each(directions)("bytes in place of messages from $from", ({ samples, decode }) => {
-  test("messages are refused when they are cut at any length, or go on after their end", () => {
+  test("messages are refused if they are cut at any length, or continue after their end", () => {
     for (const bytes of samples.map(encode)) {
       for (let length = 0; length < bytes.length; length++) {
         expect(() => decode(bytes.subarray(0, length))).toThrow(LockstepError);
@@ -204,7 +204,7 @@ describe.each(directions)("bytes in place of messages from $from", ({ samples, d
     }
   });
 
-  test("messages with any bit flipped are another message, or refused", () => {
+  test("messages with any flipped bit are another message, or refused", () => {
     for (const bytes of samples.map(encode)) {
       for (let bit = 0; bit < 8 * bytes.length; bit++) {
         const byte = at(bytes, bit >> 3);
@@ -217,7 +217,7 @@ describe.each(directions)("bytes in place of messages from $from", ({ samples, d
 });
 
 describe.each(directions)("values in place of messages from $from", ({ samples, decode }) => {
-  test("messages with any value in the place of a field are another message, or refused", () => {
+  test("messages with any value in place of a field are another message, or refused", () => {
     const value = fc.oneof(fc.jsonValue(), fc.double(), fc.integer(), fc.uint8Array({ maxLength: 9 }));
     fc.assert(
       fc.property(fc.constantFrom(...samples), fc.nat(), value, (message, place, other) => {
@@ -235,7 +235,7 @@ describe.each(directions)("values in place of messages from $from", ({ samples, 
     fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), refuse), { numRuns: 2000 });
   });
 
-  test("messages are refused from the other side", () => {
+  test("messages of the other end are refused", () => {
     const others = directions
       .filter((direction) => direction.decode !== decode)
       .flatMap((direction) => direction.samples);
@@ -251,7 +251,7 @@ test.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])(
   },
 );
 
-test("a field that is optional may be missing or undefined", () => {
+test("an optional field may be missing or undefined", () => {
   const { holds: _, ...withoutState } = hello;
   expect(decodeFromWorker(encode(withoutState))).toEqual(withoutState);
   expect(decodeFromWorker(encode({ ...hello, holds: undefined }))).toEqual(withoutState);
@@ -267,13 +267,13 @@ test("decoded data is a plain array, whose slice is a copy", () => {
   expect(message.data.slice().buffer.byteLength).toBe(data.length);
 });
 
-test("encoding another message leaves the bytes of the one before as they were", () => {
+test("encoding a message leaves the bytes of the previous one unchanged", () => {
   const messages = [...fromWorkers, ...fromCoordinators];
   const all = messages.map(encode);
   for (const [index, bytes] of all.entries()) expect(bytes.equals(encode(at(messages, index)))).toBe(true);
 });
 
-test("the error of a refused message says from whom it came, where it is wrong, and how", () => {
+test("the error for a refused message names its sender, the field, and what is wrong with it", () => {
   const refusal = (value: unknown) => () => decodeFromWorker(packed(value));
   expect(refusal({ type: "state-end", request: -1, step: 0 })).toThrow(
     /^A message from a worker is invalid: request: /,

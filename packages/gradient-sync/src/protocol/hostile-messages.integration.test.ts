@@ -64,7 +64,7 @@ test.each([
   ["long arrays", Buffer.of(0x9f)],
   ["maps", Buffer.of(0x81, 0xa1, 0x61)],
   ["extensions", Buffer.of(0xd4, 0x73, 0)],
-])("the decoder refuses %s nested as deeply as a message has room, and takes the next message as ever", (_, level) => {
+])("the decoder refuses %s nested as deeply as a message allows, and then decodes the next message", (_, level) => {
   const nested = Buffer.alloc(MAX_MESSAGE_BYTES - 200, level);
   for (const bytes of [nested, bytesOf(upTo("spec", { ...welcome, config: {} }), nested)]) {
     expect(errorOf(() => decodeFromWorker(bytes)).code).toBe("ERR_MESSAGE");
@@ -88,7 +88,7 @@ test.each(["__proto__", "constructor", "prototype", "toString", "hasOwnProperty"
   },
 );
 
-test("keys that are no strings are refused", () => {
+test("the decoder refuses keys that are not strings", () => {
   for (const key of [1, null, [1], { a: 1 }, Uint8Array.of(1)]) {
     const packedKey = packr.pack(key).slice();
     expect(() => decodeFromWorker(bytesOf(map(2), "type", "heartbeat", packedKey, 1))).toThrow(LockstepError);
@@ -127,7 +127,7 @@ test.each([
   ],
   ["a key that rewrites the terminal", bytesOf(map(2), "type", "heartbeat", "\u001b[2J\u009b31m", 1)],
   ["a long name", bytesOf(upTo("ms", contribution), map(1), "k".repeat(4096), null)],
-])("the decoder says what is wrong with %s in words that can be printed and sent back", (_, bytes) => {
+])("the decoder's error for %s can be printed and sent back", (_, bytes) => {
   const { code, message: reason } = errorOf(() => decodeFromWorker(bytes));
   const refusal = { type: "refused" as const, code, reason };
   expect(decodeFromCoordinator(encode(refusal))).toEqual(refusal);

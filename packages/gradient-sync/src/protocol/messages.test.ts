@@ -64,7 +64,7 @@ test.each<[string, number, (length: number) => object]>([
   ["axes of a tensor", 8, (length) => ({ ...ready, tensors: [{ ...shaped(length), dtype: "float32" }] })],
   ["names of the state dict", 4096, (length) => ({ ...ready, stateDict: list(length, shaped(1)) })],
   ["axes in the state dict", 8, (length) => ({ ...ready, stateDict: [shaped(length)] })],
-  ["what is factorable", 4096, (length) => ({ ...ready, factorable: list(length, true) })],
+  ["the factorable flags", 4096, (length) => ({ ...ready, factorable: list(length, true) })],
   ["classes", 1000, (length) => ({ ...ready, classes: list(length, "c") })],
   ["channels of the mean", 64, (length) => ({ ...ready, mean: list(length, 0.5) })],
   ["channels of the deviation", 64, (length) => ({ ...ready, std: list(length, 0.5) })],
@@ -78,7 +78,7 @@ test.each<[string, number, (length: number) => object]>([
   ["lengths of subtrees", 8192, (length) => ({ ...assign, subtreeSlices: list(length, 1) })],
   ["committed attempts", 8192, (length) => ({ ...commit, attempts: list(length, 0) })],
   ["sums that come again", 1_000_000, (length) => ({ ...withdrawn, again: list(length, 0) })],
-])("%s may be %d at the most", (_, most, message) => {
+])("the length of %s is limited to %d", (_, most, message) => {
   expect([accepts(message(most)), accepts(message(most + 1))]).toEqual([true, false]);
 });
 
@@ -114,12 +114,12 @@ test.each([
     ],
   ],
   ["bytes", (data: unknown) => ({ type: "link-probe", data }), [Uint8Array.of(1)], ["1", [1], new Float32Array(1)]],
-])("%s is taken, and what is none is not", (_, of, right, wrong) => {
+])("%s is accepted, and invalid values are not", (_, of, right, wrong) => {
   for (const value of right) expect(accepts(of(value)), String(value)).toBe(true);
   for (const value of wrong) expect(accepts(of(value)), String(value)).toBe(false);
 });
 
-test("what people read loses its control characters, which could rewrite a terminal; what programs read keeps them", () => {
+test("texts for people lose their control characters, which could rewrite a terminal; texts for programs keep them", () => {
   const control = Array.from({ length: 0xa0 }, (_, code) => String.fromCharCode(code)).join("");
   const printable = control.replace(/[^ -~]/g, " ");
   const failed = workerMessageSchema.parse({ type: "failed", code: "ERR_NO_GPU", reason: `a\u001b[31mb${control}é…` });
@@ -128,7 +128,7 @@ test("what people read loses its control characters, which could rewrite a termi
   expect(workerMessageSchema.parse({ ...ready, topology: "{\n}" })).toHaveProperty("topology", "{\n}");
 });
 
-test("the code of an error that only another version has is unknown, and its reason stays", () => {
+test("an error code of another version becomes the unknown code, and its reason is kept", () => {
   const failed = workerMessageSchema.parse({ type: "failed", code: "ERR_OF_TOMORROW", reason: "because" });
   expect(failed).toEqual({ type: "failed", code: "ERR_UNKNOWN", reason: "because" });
 });

@@ -10,12 +10,12 @@ const types = [workerMessageSchema, coordinatorMessageSchema].flatMap(({ options
   options.map(({ shape }) => shape.type.value),
 );
 
-test("docs/protocol.md tells of every message, and of no other", () => {
+test("docs/protocol.md describes every message, and no other", () => {
   for (const type of types) expect(page, type).toMatch(new RegExp(`\`${type}\``));
   const mentioned = [...page.matchAll(/`([a-z]+(?:-[a-z]+)*)`/g)].map(([, word]) => defined(word));
   const fields = ["type", "subtree", "attempt"];
   expect(mentioned.filter((word) => !(types as string[]).includes(word) && !fields.includes(word))).toEqual([]);
 });
 
-test("docs/protocol.md is of the version that is spoken", () =>
+test("docs/protocol.md states the current version of the protocol", () =>
   expect(page).toContain(`Version: ${PROTOCOL_VERSION}.`));

@@ -86,7 +86,7 @@ test.each<[string, Uint8Array]>([
   }
 });
 
-test("a field that is undefined does not travel, nor anything in its place", () => {
+test("a field that is undefined is not sent, and nothing is sent in its place", () => {
   const welcome = { type: "welcome", workerId: 0, heartbeatMs: 1, run: "r", codeModel: false, spec: { a: undefined } };
   const message = encode({ ...welcome, config: { lr: 0.1, dataDir: undefined } } as CoordinatorMessage);
   expect(decodeFromCoordinator(message)).toEqual({ ...welcome, config: { lr: 0.1 }, spec: {} });

@@ -5,7 +5,7 @@ import { subtrees, task, tensor } from "../testing/three-subtrees.ts";
 import { BufferPool } from "./buffer-pool.ts";
 import { StepRound } from "./step-round.ts";
 
-test("a buffer that was released is acquired again where its length is asked for", () => {
+test("a released buffer is acquired again when a buffer of its length is needed", () => {
   const pool = new BufferPool();
   const [first, second] = [pool.acquire(3), pool.acquire(3)];
   expect(second).not.toBe(first);
@@ -15,7 +15,7 @@ test("a buffer that was released is acquired again where its length is asked for
   expect(pool.acquire(3)).not.toBe(first);
 });
 
-test("scratch buffers share one array, which grows where it must", () => {
+test("scratch buffers share one array, which grows if necessary", () => {
   const pool = new BufferPool();
   expect(pool.scratch(2)).toHaveLength(2);
   const large = pool.scratch(5);
@@ -24,7 +24,7 @@ test("scratch buffers share one array, which grows where it must", () => {
   expect(pool.scratch(3).buffer).toBe(large.buffer);
 });
 
-test("a step of a small model begins without an array as large as a chunk may be", () => {
+test("a step of a small model allocates no array of the maximum chunk size", () => {
   const layout = makeLayout([tensor("bias", 5), tensor("kernel", 2, 1)], {
     forms: ["dense", "factored"],
     wire: "fp32",

@@ -142,7 +142,7 @@ function mostBytes({ subtrees: all }: StepRound): number {
   return sum(all.map(({ id }) => bytesOf(id, [0]))) + sum(further);
 }
 
-test("any schedule of sending, losing and trying up to three times ends with all having the step that the commit names", () => {
+test("any schedule of sends, losses and up to three attempts ends with the committed step on all workers", () => {
   fc.assert(
     fc.property(fc.array(fc.nat(), { maxLength: 250 }), (choices) => {
       const network = new Network();

@@ -15,7 +15,7 @@ const dense = (name: string) => layers.dense({ name, units: 4 });
 /** The names of the layers from the input to this application, for graphs that are chains. */
 const way = ({ layer, inputs }: Application): string[] => [...inputs.flatMap(({ source }) => way(source)), layer.name];
 
-test("each application of a layer stands by itself, and models inside models are opened", () => {
+test("the graph has a node for each application of a layer, and for the layers of nested models", () => {
   const [shared, inner, outer, inputs] = [dense("shared"), vector(), vector(), vector()];
   const block = tf.model({ inputs: inner, outputs: chain(inner, shared, dense("inner")) });
   const twice = tf.model({ inputs: outer, outputs: chain(outer, block, dense("between"), block) });
@@ -27,7 +27,7 @@ test("each application of a layer stands by itself, and models inside models are
   expect(applications.filter(({ layer }) => layer === shared).length).toBe(4);
 });
 
-test("what is not needed for the outputs is left out, and what is needed twice stands once", () => {
+test("the graph omits nodes that no output needs, and contains a node that is needed twice once", () => {
   const [inputs, shared] = [vector(), dense("shared")];
   const x = chain(inputs, shared);
   chain(x, shared); // goes nowhere
@@ -38,7 +38,7 @@ test("what is not needed for the outputs is left out, and what is needed twice s
   expect(graphOf(model).applications.map(({ layer }) => layer.name)).toEqual(["x", "shared", "a", "sum"]);
 });
 
-test("the first model of a Sequential, whose layers it takes over, is the same as any other", () => {
+test("the first model in a Sequential, which adopts its layers, is treated like any other", () => {
   const head = tf.sequential({ layers: [layers.dense({ name: "a", units: 4, inputShape: [4] }), dense("b")] });
   const whole = tf.sequential({ layers: [head, dense("c")] });
   const inputs = vector();
@@ -46,7 +46,7 @@ test("the first model of a Sequential, whose layers it takes over, is the same a
   expect(way(defined(graphOf(model).outputs[0]).source)).toEqual(["x", "a", "b", "c", "a", "b"]);
 });
 
-test("of a model with several outputs the one that is used is followed", () => {
+test("the graph of a model with several outputs follows the output that is used", () => {
   const [inner, inputs] = [vector(), vector()];
   const fork = tf.model({ inputs: inner, outputs: [chain(inner, dense("left")), chain(inner, dense("right"))] });
   const [, right] = fork.apply(inputs) as tf.SymbolicTensor[];

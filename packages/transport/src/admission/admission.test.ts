@@ -100,7 +100,7 @@ test("a refused host name is printed shortened and without control characters", 
   expect(reason).toMatch(/^[\x20-\x7e]{1,300}$/);
 });
 
-test("a join from a page is taken only from the coordinator's own pages", () => {
+test("a page can join only if it is one of the coordinator's own pages", () => {
   expect(decide({ origin: "http://localhost:7077" })).toEqual(ACCEPT);
   const secure = { hosts: { secure: true } };
   expect(decide({ origin: "https://localhost:7077" }, secure)).toEqual(ACCEPT);
@@ -121,7 +121,7 @@ test("a join from a page is taken only from the coordinator's own pages", () => 
   expect(decide({ origin: "http://localhost:7077" }, secure)).toEqual(refusal(403));
 });
 
-test("where a token is demanded, only that one lets a worker in, and no answer tells it", () => {
+test("a worker needs the required token to join, and no response contains it", () => {
   expect(decide({ token: "right" }, { token: "right" })).toEqual(ACCEPT);
   expect(decide({ token: "any" })).toEqual(ACCEPT);
   for (const token of [undefined, "wrong", "righ", "right1"]) {
@@ -132,7 +132,7 @@ test("where a token is demanded, only that one lets a worker in, and no answer t
   expect(decide({ kind: "page" }, { token: "right" })).toEqual(ACCEPT);
 });
 
-test("an address with too many refused joins waits out the minute, even with the right token; others do not", () => {
+test("an address with too many refused joins is refused for a minute, even with the right token; other addresses are not", () => {
   const rateLimit = new AuthRateLimit(3);
   const options = { token: "right", rateLimit };
   for (const nowMs of [0, 1000, 2000]) {
@@ -146,7 +146,7 @@ test("an address with too many refused joins waits out the minute, even with the
   expect(decide({ token: "right" }, { ...options, nowMs: 60_000 })).toEqual(ACCEPT);
 });
 
-test("when all places are taken, only who has the token is told", () => {
+test("a full server says that it is full only to a worker with the token", () => {
   const options = { token: "right", sessions: 2 };
   expect(decide({ token: "right" }, { ...options, sessions: 1 })).toEqual(ACCEPT);
   expect(decide({ token: "right" }, options)).toEqual(refusal(503));

@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { AuthRateLimit } from "./auth-rate-limit.ts";
 
-test("counts the last minute of each address", () => {
+test("the rate limit counts the refused joins of each address in the last minute", () => {
   const refused = new AuthRateLimit(3);
   for (const nowMs of [0, 10_000, 20_000]) refused.add(nowMs, "192.0.2.1");
   expect(refused.count(59_999, "192.0.2.1")).toBe(3);
@@ -11,7 +11,7 @@ test("counts the last minute of each address", () => {
   expect(refused.count(20_000, "192.0.2.2")).toBe(0);
 });
 
-test("a flood of addresses pushes out the oldest, and does not grow", () => {
+test("the rate limit forgets the oldest addresses in a flood, so that its memory stays bounded", () => {
   const refused = new AuthRateLimit(10);
   refused.add(0, "192.0.2.1");
   refused.add(0, "192.0.2.2");

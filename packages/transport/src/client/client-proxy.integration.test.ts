@@ -18,7 +18,7 @@ async function proxyIs(variable: string, options?: { refuse: number }) {
   return proxy;
 }
 
-test("through a proxy a worker joins by wss, and the fingerprint is still checked", async () => {
+test("a worker joins through a proxy by wss, and the fingerprint is still checked", async () => {
   const [tls, other] = [await selfSigned({ hosts: ["a.example"] }), await selfSigned({ hosts: ["a.example"] })];
   const proxy = await proxyIs("HTTPS_PROXY");
   const port = await secureServer(tls, { allowHosts: ["a.example"] });
@@ -33,7 +33,7 @@ test("through a proxy a worker joins by wss, and the fingerprint is still checke
   ]);
 });
 
-test("through a proxy a worker joins by ws, but not one of this machine or one that NO_PROXY names", async () => {
+test("a worker joins through a proxy by ws, unless the coordinator is on this machine or in NO_PROXY", async () => {
   const proxy = await proxyIs("HTTP_PROXY");
   const where = { host: "127.0.0.1", port: 0, anyPort: false, maxPayload: 1000, allowHosts: ["a.example"] };
   const server = await openServer({ ...where, onSocket: (socket) => socket.send("welcome") });
@@ -53,7 +53,7 @@ test("through a proxy a worker joins by ws, but not one of this machine or one t
   expect(proxy.requests).toHaveLength(1);
 });
 
-test("a worker whose proxy refuses is told of the proxy and not of its password", async () => {
+test("the error for a proxy that refuses a worker names the proxy without its password", async () => {
   await proxyIs("HTTP_PROXY", { refuse: 403 });
   const refused = await failure("ws://192.0.2.7:7077", { token: undefined });
   expect(refused).toMatchObject({
@@ -63,7 +63,7 @@ test("a worker whose proxy refuses is told of the proxy and not of its password"
   expect(refused.message).not.toContain("password");
 });
 
-test("a worker whose proxy does not reach the coordinator may come again", async () => {
+test("a worker whose proxy does not reach the coordinator may retry", async () => {
   await proxyIs("HTTPS_PROXY", { refuse: 503 });
   const url = "wss://a.example:7077";
   expect(explainFailedJoin(await failure(url), url)).toMatchObject({
@@ -87,7 +87,7 @@ test("a tunnel and its TLS handshake share one deadline", async () => {
   await given;
 });
 
-test("through what is no HTTP proxy nothing is tried", () => {
+test("a proxy of another kind than HTTP is refused before a connection is opened", () => {
   vi.stubEnv("HTTPS_PROXY", "socks5://127.0.0.1:1080");
   onTestFinished(() => void vi.unstubAllEnvs());
   expect(() => openSocket("wss://a.example", { maxPayload: 1000 })).toThrow(

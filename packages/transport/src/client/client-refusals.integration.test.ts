@@ -31,7 +31,7 @@ test.each([
   expect(await failure(url)).toMatchObject({ name: "LockstepError", code, message: expect.stringMatching(message) });
 });
 
-test("a hostile response is cut, cleaned, and does not bring the token to the screen", async () => {
+test("a hostile response is shortened, its control characters are removed, and the token in it is not printed", async () => {
   const url = await answering(({ headers }, response) =>
     response.end(plain(403, `\x1b[2J${headers.authorization}${"a".repeat(1_000_000)}`)),
   );
@@ -40,7 +40,7 @@ test("a hostile response is cut, cleaned, and does not bring the token to the sc
   expect(message.length).toBeLessThan(400);
 });
 
-test("a response that never ends is given up", async () => {
+test("a response that never ends is abandoned", async () => {
   const port = await listening(createServer((socket) => socket.write("HTTP/1.1 403 No\r\n\r\nBecau")));
   await failure(`ws://127.0.0.1:${port}`, { handshakeMs: 100 });
 });
@@ -69,13 +69,13 @@ test("a token needs no TLS on this machine", async () => {
   for (const url of ["ws://127.0.0.1:9", "ws://127.1.2.3:9", "ws://localhost:9", "ws://[::1]:9"]) await failure(url);
 });
 
-test("a fingerprint with no TLS, or that is none, is refused", () => {
+test("a fingerprint without TLS and an invalid fingerprint are refused", () => {
   const tlsFingerprint = "AB".repeat(32);
   expect(() => opened("ws://127.0.0.1:9", { tlsFingerprint })).toThrow(secretError("ERR_INSECURE"));
   expect(() => opened("wss://127.0.0.1:9", { tlsFingerprint: "AB:CD" })).toThrow(secretError("ERR_OPTION"));
 });
 
-test("a malformed token or url is refused, and no secret in it repeated", () => {
+test("a malformed token or URL is refused, and the error repeats no secret in it", () => {
   expect(() => opened("ws://127.0.0.1:9", { token: `${TOKEN}\r\nHost: a` })).toThrow(secretError("ERR_TOKEN"));
   for (const url of [
     "",
@@ -89,7 +89,7 @@ test("a malformed token or url is refused, and no secret in it repeated", () => 
   }
 });
 
-test("the error for a malformed url gives an example", () => {
+test("the error for a malformed URL gives an example", () => {
   expect(() => opened("foo")).toThrow(
     'Expected --coordinator to be ws://HOST:PORT or wss://HOST:PORT, got "foo". Give for example --coordinator ws://192.0.2.7:7077.',
   );
@@ -101,7 +101,7 @@ async function explained(url: string): Promise<string> {
   return message;
 }
 
-test("the error where nobody listens says that no coordinator responds", async () => {
+test("the error for a port without a listener says that no coordinator responds", async () => {
   expect(await explained("ws://127.0.0.1:9/")).toMatch(
     /^No coordinator responds at ws:\/\/127\.0\.0\.1:9 \(.*ECONNREFUSED/,
   );
@@ -110,7 +110,7 @@ test("the error where nobody listens says that no coordinator responds", async (
   );
 });
 
-test("the error where TLS was expected and there is none, and the other way round, says so", async () => {
+test("the error for missing or unexpected TLS says which of the two it is", async () => {
   const plain = await openServer({
     host: "127.0.0.1",
     port: 0,
@@ -125,7 +125,7 @@ test("the error where TLS was expected and there is none, and the other way roun
   expect(message).toMatch(/closed without a response\. If it uses TLS, join with the complete command/);
 });
 
-test("the coordinator's own reasons stay as they are", async () => {
+test("the reasons that the coordinator sends are passed on unchanged", async () => {
   const port = await secureServer(await selfSigned({ hosts: ["127.0.0.1"] }));
   const error = await failure(`wss://127.0.0.1:${port}`);
   expect(explainFailedJoin(error, `wss://127.0.0.1:${port}`)).toBe(error);

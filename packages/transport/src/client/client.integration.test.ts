@@ -13,7 +13,7 @@ import { selfSigned } from "../credentials/certificate.ts";
 import { eavesdropper, failure, greeting, listening, secureServer, TOKEN } from "../testing/client-peers.ts";
 import { openSocket } from "./client.ts";
 
-test("a self-signed certificate is taken by its fingerprint, in any spelling, for any name", async () => {
+test("a self-signed certificate is accepted by its fingerprint, in any spelling, for any name", async () => {
   const tls = await selfSigned({ hosts: ["elsewhere.example"] });
   const port = await secureServer(tls);
   const plain = tls.fingerprint.replaceAll(":", "").toLowerCase();
@@ -41,7 +41,7 @@ test("a server with another certificate gets not one byte of the request", async
   expect(await heard()).toContain(`Bearer ${TOKEN}`); // It would have heard the token.
 });
 
-test("without a pin, a known authority must vouch for the very name", async () => {
+test("without a fingerprint, the certificate must be valid for the name and from a known authority", async () => {
   const tls = await selfSigned({ hosts: ["127.0.0.1"] });
   const port = await secureServer(tls);
   const folder = temporaryFolder();
@@ -77,7 +77,7 @@ test.each<[string, (socket: Socket) => unknown]>([
   expect(await failure(`wss://127.0.0.1:${port}`, { handshakeMs: 100 })).not.toMatchObject({ name: "LockstepError" });
 });
 
-test("a socket that is given up while it connects closes, and opens no more", async () => {
+test("a socket that is closed while it connects never opens", async () => {
   const tls = await selfSigned({ hosts: ["127.0.0.1"] });
   const { server, url, heard } = await eavesdropper(tls);
   const arrival = once(server, "connection");
