@@ -18,13 +18,18 @@ export interface ResumedMachine {
  */
 export function resumedMachineOf({ saved, config }: RunInputs, explicit: MachineOptions): ResumedMachine {
   if (saved === undefined) return { machine: explicit };
-  const kept = threadsToKeep(saved.derived.devices, config);
-  const machine = resumedMachine(saved.machine, explicit, kept);
-  return { machine, threadsLine: explicit.threads === undefined ? lineOf(saved.machine.threads, kept) : undefined };
+  const requiredThreads = threadsToKeep(saved.derived.devices, config);
+  const machine = resumedMachine(saved.machine, explicit, requiredThreads);
+  return {
+    machine,
+    threadsLine: explicit.threads === undefined ? lineOf(saved.machine.threads, requiredThreads) : undefined,
+  };
 }
 
-function lineOf(given: number | undefined, kept: number | undefined): string {
-  if (given !== undefined) return `threads: ${given}, as the run's folder says; --threads changes it`;
-  if (kept !== undefined) return `threads: ${kept}, as before, because the bits of --slice-rows depend on it`;
+function lineOf(explicitThreads: number | undefined, requiredThreads: number | undefined): string {
+  if (explicitThreads !== undefined)
+    return `threads: ${explicitThreads}, as the run's folder says; --threads changes it`;
+  if (requiredThreads !== undefined)
+    return `threads: ${requiredThreads}, as before, because the bits of --slice-rows depend on it`;
   return "threads: this machine's default, as the run was started without --threads";
 }

@@ -96,7 +96,7 @@ export function readMetrics(path: string): MetricsRow[] {
  */
 export function parseMetrics(text: string, path: string, linesBefore = 0): MetricsRow[] {
   const lines = text.split("\n").slice(0, -1);
-  return lines.map((line, i) => parseRow(`${path}:${linesBefore + i + 1}`, fromJson(line)));
+  return lines.map((line, i) => parseRow(`${path}:${linesBefore + i + 1}`, jsonOrText(line)));
 }
 
 /**
@@ -110,7 +110,7 @@ export function rewriteMetrics(path: string, keep: (row: MetricsRow) => boolean)
   return rows;
 }
 
-function fromJson(line: string): unknown {
+function jsonOrText(line: string): unknown {
   try {
     return JSON.parse(line);
   } catch {

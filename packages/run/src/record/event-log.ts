@@ -51,7 +51,7 @@ export function readEvents(path: string): RunEvent[] {
  */
 export function parseEventLog(text: string): LoggedUpdate[] {
   return text.split("\n").flatMap((line) => {
-    const update = lineSchema.safeParse(fromJson(line));
+    const update = lineSchema.safeParse(jsonOrUndefined(line));
     return update.success ? update.data : [];
   });
 }
@@ -83,7 +83,7 @@ function append(path: string, line: object, lease?: Pick<Lease, "assertHeld">): 
   }
 }
 
-function fromJson(line: string): unknown {
+function jsonOrUndefined(line: string): unknown {
   try {
     return JSON.parse(line);
   } catch {
