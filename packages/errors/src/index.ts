@@ -1,4 +1,4 @@
-/** The errors package: the one error class, the catalogue of its codes, excerpts and counts for messages, and unwrapped values. */
+/** The errors package: the error class, the catalogue of codes, texts for messages, and unwrapped values. */
 export { type ErrorCode, isErrorCode } from "./catalogue.ts";
 export { counted } from "./counted.ts";
 export { at, defined } from "./defined.ts";

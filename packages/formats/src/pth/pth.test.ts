@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { defined } from "@lockstep/testing";
 import { unzipSync } from "fflate";
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { tensors } from "../testing/pth-tensors.ts";
 import { writePth } from "./pth.ts";
 import { readPth } from "./read-pth.ts";
@@ -64,24 +64,22 @@ test("writePth pickles the calls that rebuild the tensors", async () => {
   );
 });
 
-describe("readPth", () => {
-  test("readPth returns the tensors that were written", async () => {
-    await writePth(path, tensors);
-    const written = tensors.map(({ name, shape, data }) => [name, { shape, data: data.slice() }]);
-    expect([...readPth(path)]).toEqual(written);
-  });
+test("readPth returns the tensors that were written", async () => {
+  await writePth(path, tensors);
+  const written = tensors.map(({ name, shape, data }) => [name, { shape, data: data.slice() }]);
+  expect([...readPth(path)]).toEqual(written);
+});
 
-  test("readPth refuses a file with a flipped bit, a truncated file and a file of another format", async () => {
-    await writePth(path, tensors);
-    const bytes = readFileSync(path);
-    const at = bytes.indexOf(Buffer.from(Float32Array.of(1, -2).buffer));
-    const refused = (damaged: Uint8Array) => {
-      writeFileSync(path, damaged);
-      return expect(() => readPth(path));
-    };
-    refused(bytes.with(at + 1, 1)).toThrow(/^Expected the checksum \d+ for archive\/data\/0/);
-    refused(bytes.subarray(0, -1)).toThrow(/^Expected "PK/);
-    refused(Buffer.from("not a file of PyTorch's")).toThrow(/^Expected "PK/);
-    refused(new Uint8Array(0)).toThrow(/^Expected 22 bytes, got 0/);
-  });
+test("readPth refuses a file with a flipped bit, a truncated file and a file of another format", async () => {
+  await writePth(path, tensors);
+  const bytes = readFileSync(path);
+  const at = bytes.indexOf(Buffer.from(Float32Array.of(1, -2).buffer));
+  const refused = (damaged: Uint8Array) => {
+    writeFileSync(path, damaged);
+    return expect(() => readPth(path));
+  };
+  refused(bytes.with(at + 1, 1)).toThrow(/^Expected the checksum \d+ for archive\/data\/0/);
+  refused(bytes.subarray(0, -1)).toThrow(/^Expected "PK/);
+  refused(Buffer.from("not a file of PyTorch's")).toThrow(/^Expected "PK/);
+  refused(new Uint8Array(0)).toThrow(/^Expected 22 bytes, got 0/);
 });

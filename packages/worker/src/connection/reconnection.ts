@@ -39,7 +39,8 @@ const REAL_TIME: ReconnectionClock = {
 /**
  * Returns whether a worker whose connection ended with this error may reconnect.
  *
- * @param options.isReconnecting true if it was connected before: then a limit that refuses it may be its own last connection
+ * @param options.isReconnecting true if it was connected before: then a limit that refuses it may be its own last
+ *   connection
  */
 export function isTransient(error: unknown, { isReconnecting = false } = {}): error is LockstepError {
   return error instanceof LockstepError && (TRANSIENT.includes(error.code) || (isReconnecting && isBusy(error)));

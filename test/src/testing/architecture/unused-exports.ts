@@ -3,7 +3,7 @@ import { identifiersIn } from "./identifiers.ts";
 
 const EXPORTED_VALUE = /^export (?:abstract )?(?:async )?(?:const|let|function\*?|class) (\w+)/gm;
 
-/** Returns a line for each exported value whose name occurs in no other file, sorted. Types may be exported for their users. */
+/** Returns a sorted line for each exported value whose name occurs in no other file. Types may be exported. */
 export function unusedExports(texts: ReadonlyMap<string, string>): string[] {
   const sources = [...texts].filter(([path]) => path.endsWith(".ts"));
   const filesNaming = new Map<string, number>();
