@@ -4,7 +4,8 @@ import { LockstepError } from "@lockstep/errors";
 import { defined } from "@lockstep/testing";
 import { expect, test, vi } from "vitest";
 import { displayOn } from "./display.ts";
-import { jsonLine, parseLogLine, reportFailure } from "./log.ts";
+import { jsonLine, reportFailure } from "./log.ts";
+import { parseLogLine } from "./log-reader.ts";
 
 test("a JSON line is one object with time, level, message and fields", () => {
   const time = new Date("2026-11-23T21:09:00.250Z");

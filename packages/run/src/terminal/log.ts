@@ -1,7 +1,8 @@
-/** Writes and reads log lines as JSON, and reports the error that ends a program. */
+/**
+ * Writes log lines as JSON, and reports the error that ends a program. It loads little, because each program loads it
+ * first.
+ */
 import { knownError } from "@lockstep/errors";
-import { z } from "zod";
-import type { Progress } from "../live/updates.ts";
 
 /** The values of `--log`. */
 export type LogFormat = "text" | "json";
@@ -25,26 +26,6 @@ export interface LineFields {
 /** Returns a log line as a JSON object. Numbers that are not finite become null. */
 export function jsonLine(message: string, fields: LineFields = {}, time = new Date()): string {
   return JSON.stringify({ time: time.toISOString(), level: "info", message, ...fields });
-}
-
-const progressSchema = z.object({
-  type: z.literal("progress"),
-  step: z.number(),
-  steps: z.number(),
-  loss: z
-    .number()
-    .nullable()
-    .transform((loss) => loss ?? Number.NaN),
-  samplesPerSecond: z.number(),
-  secondsLeft: z.number(),
-});
-const messageSchema = z.object({ message: z.string() });
-
-/** Parses a JSON log line. @returns the progress of a run, or the message of any other line */
-export function parseLogLine(line: string): Progress | string {
-  const value: unknown = JSON.parse(line);
-  const progress = progressSchema.safeParse(value);
-  return progress.success ? progress.data : messageSchema.parse(value).message;
 }
 
 /**
