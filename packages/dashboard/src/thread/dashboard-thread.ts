@@ -15,7 +15,11 @@ export interface DashboardThreadOptions {
   command: (command: Command) => void;
 }
 
-/** Starts the thread, and resolves when its dashboard listens. @throws LockstepError ERR_LISTEN */
+/**
+ * Starts the thread, and resolves when its dashboard listens. If it cannot listen, the thread has ended when this rejects.
+ *
+ * @throws LockstepError ERR_LISTEN
+ */
 export async function openDashboardThread({
   live,
   port,
@@ -27,7 +31,7 @@ export async function openDashboardThread({
   const post = (message: ToThread) => thread.postMessage(message);
   const unsubscribe = live.subscribe((update) => post({ type: "update", update }));
   const ended = new Promise<void>((resolve) => thread.once("exit", () => resolve()));
-  const url = await new Promise<string>((resolve, reject) => {
+  const listening = new Promise<string>((resolve, reject) => {
     thread.on("error", reject);
     ended.then(() => reject(new Error("The dashboard's thread ended before it listened.")));
     thread.on("message", (message: FromThread) => {
@@ -35,6 +39,11 @@ export async function openDashboardThread({
       else if (message.type === "failed") reject(new LockstepError(message.code, message.reason));
       else post({ type: "done", number: message.number, reason: refusalOf(() => command(message.command)) });
     });
+  });
+  const url = await listening.catch(async (error) => {
+    unsubscribe();
+    await thread.terminate();
+    throw error;
   });
   thread.unref(); // the process may end while pages are open
   const close = async () => {
