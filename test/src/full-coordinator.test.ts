@@ -98,10 +98,10 @@ test("a worker that reconnects before the loss of its connection is noticed trie
   worker,
 }) => {
   const before = defined(team.members[0]).id;
-  refused.length = 0;
+  const earlier = refused.length;
   proxy.cut();
   await memberJoins({ team, worker }, (id) => id !== before);
-  expect(refused).toEqual(["ERR_FULL"]);
+  expect(refused.slice(earlier)).toEqual(["ERR_FULL"]);
   team.finish();
   expect(await worker.finished).toMatchObject({ status: 0, stderr: "" });
 });

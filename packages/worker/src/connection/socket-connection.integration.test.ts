@@ -2,21 +2,14 @@
 import { once } from "node:events";
 import { type CoordinatorMessage, encode, MAX_MESSAGE_BYTES, toStep, toSubtreeId } from "@lockstep/gradient-sync";
 import { defined } from "@lockstep/testing";
-import { openServer, type TransportServer } from "@lockstep/transport";
-import { afterEach, expect, test, vi } from "vitest";
+import { openServer } from "@lockstep/transport";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { connect } from "./connect.ts";
 import type { Connection } from "./connection.ts";
 
 type Socket = Parameters<Parameters<typeof openServer>[0]["onSocket"]>[0];
 
-const servers: TransportServer[] = [];
-const connections: Connection[] = [];
-afterEach(async () => {
-  await Promise.all(connections.splice(0).map((connection) => connection.close()));
-  await Promise.all(servers.splice(0).map((server) => server.close()));
-});
-
-/** Connects to a server, and returns both ends of the connection. */
+/** Connects to a server, and returns both ends of the connection. It is closed when the test ends, and then the server. */
 async function connected(maxBufferedBytes?: number): Promise<{ connection: Connection; socket: Socket }> {
   const sockets: Socket[] = [];
   const server = await openServer({
@@ -26,9 +19,11 @@ async function connected(maxBufferedBytes?: number): Promise<{ connection: Conne
     maxPayload: MAX_MESSAGE_BYTES,
     onSocket: (socket) => sockets.push(socket),
   });
-  servers.push(server);
   const connection = await connect(`ws://127.0.0.1:${server.port}`, {}, maxBufferedBytes);
-  connections.push(connection);
+  onTestFinished(async () => {
+    await connection.close();
+    await server.close();
+  });
   return { connection, socket: defined(sockets[0], "the socket") };
 }
 
