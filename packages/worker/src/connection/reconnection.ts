@@ -23,17 +23,20 @@ export interface ReconnectionOptions {
   reconnectMs: number;
 }
 
-/** The clock of a reconnection. */
-export interface ReconnectionClock {
+/** The clock and the network of a reconnection. */
+export interface ReconnectionEnvironment {
   /** Returns the time, in milliseconds. */
   nowMs(): number;
   /** Resolves after some milliseconds, or when the signal aborts. */
   pause(ms: number, signal: AbortSignal): Promise<void>;
+  /** Connects to the coordinator. @throws LockstepError if it refuses the worker or cannot be reached */
+  connect(coordinator: string, join: JoinOptions): Promise<Connection>;
 }
 
-const REAL_TIME: ReconnectionClock = {
+const REAL_ENVIRONMENT: ReconnectionEnvironment = {
   nowMs: () => performance.now(),
   pause: (ms, signal) => sleep(ms, undefined, { signal }).catch(() => {}),
+  connect,
 };
 
 /**
@@ -58,16 +61,16 @@ export function isBusy(error: unknown): boolean {
 export class Reconnection {
   readonly #options: ReconnectionOptions;
   readonly #disconnectError: LockstepError;
-  readonly #clock: ReconnectionClock;
+  readonly #environment: ReconnectionEnvironment;
   readonly #deadlineMs: number;
   #waitMs = BACKOFF_MS.first;
 
   /** @param disconnectError the error that ended the connection */
-  constructor(options: ReconnectionOptions, disconnectError: LockstepError, clock = REAL_TIME) {
+  constructor(options: ReconnectionOptions, disconnectError: LockstepError, environment = REAL_ENVIRONMENT) {
     this.#options = options;
     this.#disconnectError = disconnectError;
-    this.#clock = clock;
-    this.#deadlineMs = clock.nowMs() + options.reconnectMs;
+    this.#environment = environment;
+    this.#deadlineMs = environment.nowMs() + options.reconnectMs;
   }
 
   /**
@@ -82,12 +85,12 @@ export class Reconnection {
   async connect(last: LockstepError, leave: AbortSignal): Promise<Connection> {
     const { coordinator, join, reconnectMs } = this.#options;
     let cause = last;
-    while (this.#clock.nowMs() < this.#deadlineMs) {
-      await this.#clock.pause(this.#waitMs * (0.5 + Math.random() / 2), leave);
+    while (this.#environment.nowMs() < this.#deadlineMs) {
+      await this.#environment.pause(this.#waitMs * (0.5 + Math.random() / 2), leave);
       this.#waitMs = Math.min(2 * this.#waitMs, BACKOFF_MS.longest);
       if (leave.aborted) throw new Dismissed();
       try {
-        const connection = await connect(coordinator, join);
+        const connection = await this.#environment.connect(coordinator, join);
         if (!leave.aborted) return connection;
         await connection.close();
         throw new Dismissed();
