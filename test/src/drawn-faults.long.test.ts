@@ -2,13 +2,11 @@
  * Runs real processes with drawn faults. Every sample must count once per epoch, and the weights must be those of an
  * undisturbed run.
  */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { readMetrics } from "@lockstep/run";
-import { defined, drawCases, seedsBelow } from "@lockstep/testing";
-import { afterAll, expect, test } from "vitest";
+import { defined, drawCases, seedsBelow, temporaryFolder } from "@lockstep/testing";
+import { expect, test } from "vitest";
 import { mulberry32 } from "./pytorch/counter-numbers.ts";
 import { TcpProxy } from "./testing/network/tcp-proxy.ts";
 import { tinyModel } from "./testing/program.ts";
@@ -16,8 +14,7 @@ import { Training } from "./testing/training.ts";
 import { type StepRow, stepsOf, Undisturbed } from "./testing/undisturbed.ts";
 import { type StandbyWorker, WorkerPool } from "./testing/worker-pool.ts";
 
-const dir = mkdtempSync(join(tmpdir(), "lockstep-drawn-"));
-afterAll(() => rmSync(dir, { recursive: true, maxRetries: 10 })); // processes of a failed test may still write
+const folder = temporaryFolder();
 
 const SCHEDULES = 20;
 const SEEDS = drawCases("drawn faults of processes", seedsBelow(SCHEDULES));
@@ -155,9 +152,9 @@ function assertEverySampleOnce(out: string): void {
 }
 
 test(`${SEEDS.length} of ${SCHEDULES} drawn schedules of kills, joins, stops, cuts, leaves and restarts count every sample once, and end with the same weights`, async () => {
-  const undisturbed = new Undisturbed(training, join(dir, "undisturbed"));
+  const undisturbed = new Undisturbed(training, join(folder, "undisturbed"));
   const pool = new WorkerPool(SEEDS.length === 1 ? 3 : 4);
-  const startTraining = (seed: number) => Training.start([...limits, ...training], join(dir, `seed-${seed}`));
+  const startTraining = (seed: number) => Training.start([...limits, ...training], join(folder, `seed-${seed}`));
   let next: Promise<Training> | undefined;
   for (const [index, seed] of SEEDS.entries()) {
     const schedule = new Schedule(seed, await (next ?? startTraining(seed)), pool);

@@ -1,11 +1,10 @@
 /** Loads every module in docs/models.md, and compares its figures with the nets. */
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { tf } from "@lockstep/engine";
-import { defined } from "@lockstep/testing";
-import { expect, test } from "vitest";
+import { defined, test } from "@lockstep/testing";
+import { expect } from "vitest";
 import { alexnet } from "./architectures/alexnet.ts";
 import { alexnetCifar10 } from "./architectures/alexnet-cifar10.ts";
 import { assertTrainable } from "./checks/assert-trainable.ts";
@@ -15,10 +14,9 @@ import { saveModel } from "./testing/save-for-tests.ts";
 
 const docs = await readFile(new URL("../../../docs/models.md", import.meta.url), "utf8");
 
-test("the modules in docs/models.md load and can be trained", async () => {
+test("the modules in docs/models.md load and can be trained", async ({ folder }) => {
   await tf.setBackend("cpu");
   const modules = [...docs.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, text]) => defined(text));
-  const folder = await mkdtemp(join(tmpdir(), "lockstep-docs-"));
   const conv1 = { name: "conv1", inputShape: [32, 32, 3], filters: 8, kernelSize: 5 };
   await saveModel(tf.sequential({ layers: [tf.layers.conv2d(conv1)] }), folder);
   const names: string[] = [];
@@ -29,7 +27,6 @@ test("the modules in docs/models.md load and can be trained", async () => {
     await assertTrainable(model, { numClasses: 10 });
     names.push(name);
   }
-  await rm(folder, { recursive: true });
   expect(names).toEqual(["LeNet", "Shortcut", "FineTuned"]);
 });
 

@@ -1,12 +1,11 @@
 /** Compares the digests of workers that started with and without a warm-up, and a second time. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { makeConfig } from "@lockstep/config";
 import type { CoordinatorMessage, WorkerMessage } from "@lockstep/gradient-sync";
-import { defined } from "@lockstep/testing";
+import { defined, temporaryFolder } from "@lockstep/testing";
 import { prepare } from "@lockstep/training";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
 import type { Connection } from "./connection/connection.ts";
 import { Inbox } from "./connection/inbox.ts";
 import { Participant } from "./participant.ts";
@@ -21,9 +20,7 @@ const NORMALISED = `export const createModel = ({ tf, numClasses, inputShape }) 
 
 /** Writes the model into a folder that is removed after the test, and returns its path. */
 function modelFile(): string {
-  const dir = mkdtempSync(join(tmpdir(), "lockstep-participant-"));
-  onTestFinished(() => rmSync(dir, { recursive: true }));
-  const file = join(dir, "normalised.mjs");
+  const file = join(temporaryFolder(), "normalised.mjs");
   writeFileSync(file, NORMALISED);
   return file;
 }

@@ -1,14 +1,12 @@
 /** Lets PyTorch itself load a file that was written here. */
 import { execFileSync } from "node:child_process";
-import { mkdtempSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { defined } from "@lockstep/testing";
+import { defined, temporaryFolder } from "@lockstep/testing";
 import { expect, test } from "vitest";
 import { tensors } from "../testing/pth-tensors.ts";
 import { writePth } from "./pth.ts";
 
-const path = join(mkdtempSync(join(tmpdir(), "lockstep-pth-")), "x.pth");
+const path = join(temporaryFolder(), "x.pth");
 const python = process.env["LOCKSTEP_TEST_PYTHON"];
 
 test.skipIf(!python)(

@@ -1,15 +1,14 @@
 /** Compares .pth files with pickle opcodes written by hand and another unzip, and reads damaged ones. */
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { defined } from "@lockstep/testing";
+import { defined, temporaryFolder } from "@lockstep/testing";
 import { unzipSync } from "fflate";
 import { expect, test } from "vitest";
 import { tensors } from "../testing/pth-tensors.ts";
 import { writePth } from "./pth.ts";
 import { readPth } from "./read-pth.ts";
 
-const path = join(mkdtempSync(join(tmpdir(), "lockstep-pth-")), "x.pth");
+const path = join(temporaryFolder(), "x.pth");
 
 test("writePth makes an archive with PyTorch's entries, which another unzip reads", async () => {
   await writePth(path, tensors);

@@ -1,22 +1,13 @@
 /** Checks credentials on disk: their modes, coordinators that start at once, expired and damaged files. */
 import { X509Certificate } from "node:crypto";
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { chmod, mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, test as base, expect, vi } from "vitest";
+import { test as base } from "@lockstep/testing";
+import { afterEach, expect, vi } from "vitest";
 import { configDir, storedCertificate, storedToken } from "./stored-credentials.ts";
 
-const test = base.extend<{ root: string; dir: string }>({
-  /** An empty folder. */
-  // biome-ignore lint/correctness/noEmptyPattern: Vitest reads a fixture's needs from this pattern
-  root: async ({}, use) => {
-    const root = await mkdtemp(join(tmpdir(), "lockstep-credentials-"));
-    await use(root);
-    await rm(root, { recursive: true });
-  },
-  /** A configuration folder in it, which does not exist yet. */
-  dir: async ({ root }, use) => use(join(root, "config", "lockstep")),
-});
+/** The fixture `dir` is a configuration folder in the empty `folder`; it does not exist yet. */
+const test = base.extend("dir", ({ folder }) => join(folder, "config", "lockstep"));
 
 afterEach(() => {
   vi.unstubAllEnvs();
@@ -63,9 +54,9 @@ test("a credentials file with other content is refused", async ({ dir }) => {
   expect(await readFile(join(dir, "token"), "utf8")).toBe("two words");
 });
 
-test("a credentials file that cannot be created is an error with a remedy", async ({ root }) => {
-  await writeFile(join(root, "file"), "");
-  await expect(storedToken(join(root, "file", "lockstep"))).rejects.toMatchObject({
+test("a credentials file that cannot be created is an error with a remedy", async ({ folder }) => {
+  await writeFile(join(folder, "file"), "");
+  await expect(storedToken(join(folder, "file", "lockstep"))).rejects.toMatchObject({
     code: "ERR_SECRET",
     message: expect.stringMatching(
       /ENOTDIR.*Set XDG_CONFIG_HOME to another folder, or give the coordinator LOCKSTEP_TOKEN/,

@@ -1,6 +1,7 @@
 /** Tests the outcomes of a reconnection on a simulated clock, with a coordinator that is a list of outcomes. */
-import { defined } from "@lockstep/testing";
+
 import { LockstepError } from "@lockstep/errors";
+import { defined } from "@lockstep/testing";
 import { expect, test, vi } from "vitest";
 import type { Connection } from "./connection.ts";
 import { Dismissed } from "./inbox.ts";
@@ -55,13 +56,16 @@ test("a reconnection resolves with the connection of the first attempt that is a
 test.each([
   ["half of it", 0, 0.5],
   ["all of it", 1, 1],
-])("the wait before an attempt doubles up to two seconds, of which a worker waits at random %s", async (_, drawn, share) => {
-  const random = vi.spyOn(Math, "random").mockReturnValue(drawn);
-  const environment = new SimulatedEnvironment(unreachable, unreachable, unreachable, unreachable, fakeConnection());
-  await reconnection(environment).connect(disconnectError, staying);
-  random.mockRestore();
-  expect(environment.pauses).toEqual([250, 500, 1000, 2000, 2000].map((ms) => share * ms));
-});
+])(
+  "the wait before an attempt doubles up to two seconds, of which a worker waits at random %s",
+  async (_, drawn, share) => {
+    const random = vi.spyOn(Math, "random").mockReturnValue(drawn);
+    const environment = new SimulatedEnvironment(unreachable, unreachable, unreachable, unreachable, fakeConnection());
+    await reconnection(environment).connect(disconnectError, staying);
+    random.mockRestore();
+    expect(environment.pauses).toEqual([250, 500, 1000, 2000, 2000].map((ms) => share * ms));
+  },
+);
 
 test("the wait doubles from one connection to the next until the coordinator sends welcome", async () => {
   const random = vi.spyOn(Math, "random").mockReturnValue(1);
