@@ -1,4 +1,7 @@
-/** Tests the loss of workers that send their weights to others, and of those that `pnpm train --workers` starts. */
+/**
+ * Tests the loss of workers that send their weights to others, and of those that `pnpm train --workers` starts. The tests of
+ * the first run follow on each other, so run the file as a whole.
+ */
 
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";

@@ -1,4 +1,7 @@
-/** Tests a worker whose computing thread stalls while its other thread sends heartbeats. */
+/**
+ * Tests a worker whose computing thread stalls while its other thread sends heartbeats. The tests are one story: they share
+ * a run and follow on each other, so run the file as a whole.
+ */
 
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -17,7 +20,6 @@ const limits = ["--workers", "3", "--heartbeat-ms", String(HEARTBEAT_MS), "--sta
 /** For each worker, the slice in which it stalls, and for how many milliseconds. */
 const stalls = { quick: "", slow: `30 ${SILENT_MS + 2 * HEARTBEAT_MS}`, hung: `80 ${Number.POSITIVE_INFINITY}` };
 
-/** The tests follow on each other: they share one run and its workers. */
 const test = base
   .extend("run", { scope: "file" }, () => Training.start([...limits, ...stalling], join(folder, "stalling"), "file"))
   .extend("workers", { scope: "file" }, async ({ run }, { onCleanup }) => {
@@ -33,7 +35,7 @@ test("the slices of a worker that stalls for longer than it may be silent are re
   run,
   workers: _,
 }) => {
-  await run.coordinator.prints(/slice \d+ of step \d+ goes to \w+: it has taken/);
+  await run.coordinator.prints(/samples \d+ to \d+ of step \d+ go to \w+: it has taken/);
   await run.assignsSlicesTo("slow");
   expect(run.coordinator.stdout()).not.toContain("slow was");
 });
