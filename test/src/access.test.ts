@@ -5,6 +5,7 @@ import { type IncomingMessage, request } from "node:http";
 import { join } from "node:path";
 import { defined, temporaryFolder } from "@lockstep/testing";
 import { afterAll, test as base, expect, test } from "vitest";
+import { assertSucceeded } from "./testing/assert-succeeded.ts";
 import { canCreateNetworkPair, createNetworkPair, type NetworkPair } from "./testing/network/network-pair.ts";
 import { hasTerminals, launch, type Running, run, start, terminalPrefix, tinyModel } from "./testing/program.ts";
 
@@ -106,7 +107,7 @@ networkTest.runIf(machines !== undefined && hasTerminals)(
     await coordinator.prints("(1 of 2)");
     expect(processesWith(`apps/worker/dist/main.js\0--coordinator\0${url}`)).not.toEqual([]);
     expect(processesWith(token)).toEqual([]);
-    for (const { status, stderr } of await Promise.all([first, paste()])) expect([status, stderr]).toEqual([0, ""]);
+    for (const finished of await Promise.all([first, paste()])) assertSucceeded(finished);
     expect((await coordinator.finished).status).toBe(0);
     expect(contents(out)).not.toContain(token);
     expect(contents(out)).not.toContain("PRIVATE KEY");
@@ -128,11 +129,10 @@ networkTest.runIf(machines !== undefined)(
     const bare = await worker(network, "--name bare");
     expect(bare.stdout).toContain(`found ${url}`);
     expect(bare.stderr).toMatch(/^ERR_UNPROVED: .*fingerprint \(--tls-fingerprint\) and its token \(LOCKSTEP_TOKEN\)/);
-    const joined = worker(network, `--tls-fingerprint ${fingerprint}`, right);
-    expect([(await joined).status, (await joined).stderr]).toEqual([0, ""]);
-    const { status, stdout, stderr } = await coordinator.finished;
-    expect([status, stderr]).toEqual([0, ""]);
-    expect(stdout + contents(out)).not.toContain("given-to-both");
+    assertSucceeded(await worker(network, `--tls-fingerprint ${fingerprint}`, right));
+    const finished = await coordinator.finished;
+    assertSucceeded(finished);
+    expect(finished.stdout + contents(out)).not.toContain("given-to-both");
 
     const again = start(
       ["coordinator", "--resume", out, "--max-steps", "4", "--workers", "1", "--host", "0.0.0.0"],

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { type MetricsRow, median, readMetrics } from "@lockstep/run";
 import { defined, temporaryFolder } from "@lockstep/testing";
 import { test as base, expect, onTestFinished } from "vitest";
+import { assertSucceeded } from "./testing/assert-succeeded.ts";
 import { TcpProxy } from "./testing/network/tcp-proxy.ts";
 import { succeeds, trainWithPool } from "./testing/pool-training.ts";
 import { tinyModel } from "./testing/program.ts";
@@ -39,10 +40,7 @@ const test = base
   .extend("three", { scope: "file" }, async () => {
     const run = await Training.start(["--workers", "3", ...fixed, ...steps], join(folder, "three"), "file");
     const workers = await Promise.all(["a", "b", "c"].map((name) => run.worker(name)));
-    for (const { finished } of [run.coordinator, ...workers]) {
-      const { status, stderr } = await finished;
-      expect([status, stderr]).toEqual([0, ""]);
-    }
+    for (const { finished } of [run.coordinator, ...workers]) assertSucceeded(await finished);
     return run.out;
   });
 
@@ -80,9 +78,9 @@ test("a run in which a worker is killed has the losses and weights of an undistu
   staying.join("staying", run.url);
   await run.advances(1);
   doomed.child.kill("SIGKILL");
-  const { status, stdout, stderr } = await run.coordinator.finished;
-  expect([status, stderr]).toEqual([0, ""]);
-  expect(stdout).toContain("doomed was lost: its connection closed (1 connected)");
+  const finished = await run.coordinator.finished;
+  assertSucceeded(finished);
+  expect(finished.stdout).toContain("doomed was lost: its connection closed (1 connected)");
   await staying.ready();
   pool.release(staying);
   expect(lossesOf(run.out)).toEqual(lossesOf(alone));

@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import { defined, test } from "@lockstep/testing";
 import { expect } from "vitest";
+import { assertSucceeded } from "./testing/assert-succeeded.ts";
 import { hasTerminals, run, start, terminalPrefix, tinyModel } from "./testing/program.ts";
 
 const shapes = ["--dataset", "shapes", "--train-fraction", "1", "--max-steps", "2"];
@@ -39,9 +40,9 @@ test("a run on one machine logs its facts, its phases, its epochs and its test w
   folder,
 }) => {
   const out = join(folder, "run");
-  const { status, stdout, stderr } = await run(["train", ...tiny, "--out", out]);
-  expect([status, stderr]).toEqual([0, ""]);
-  const lines = linesOf(stdout);
+  const finished = await run(["train", ...tiny, "--out", out]);
+  assertSucceeded(finished);
+  const lines = linesOf(finished.stdout);
   expect(lines.find(({ type }) => type === "run")).toMatchObject({ ...facts, folder: out });
   expect(phasesOf(lines)).toEqual(["stepping", "over"]);
   expect(lines.find(({ type }) => type === "epoch")).toMatchObject({ epoch: 1, trainLoss: expect.any(Number) });

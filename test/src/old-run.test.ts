@@ -6,6 +6,7 @@ import { dirname, join } from "node:path";
 import { type MetricsRow, readMetrics } from "@lockstep/run";
 import { defined, test } from "@lockstep/testing";
 import { expect } from "vitest";
+import { assertSucceeded } from "./testing/assert-succeeded.ts";
 import { type Running, run, start } from "./testing/program.ts";
 import { stepsOf } from "./testing/undisturbed.ts";
 
@@ -61,8 +62,7 @@ test("a run that version 0.1 started on one machine ends with the weights of an 
 }) => {
   writeRun(out, train);
   const loadsTypeScript = { NODE_OPTIONS: "--import=tsx" }; // for the model.ts in the folder
-  const { status, stderr } = await run(["train", "--resume", out, "--no-dashboard"], loadsTypeScript);
-  expect([status, stderr]).toEqual([0, ""]);
+  assertSucceeded(await run(["train", "--resume", out, "--no-dashboard"], loadsTypeScript));
   assertUndisturbed(out, train);
 });
 
@@ -70,9 +70,6 @@ test("a run that a coordinator of version 0.1 started ends with the weights of a
   folder: out,
 }) => {
   writeRun(out, coordinator);
-  for (const { finished } of await resumeWithOneWorker(out)) {
-    const { status, stderr } = await finished;
-    expect([status, stderr]).toEqual([0, ""]);
-  }
+  for (const { finished } of await resumeWithOneWorker(out)) assertSucceeded(await finished);
   assertUndisturbed(out, coordinator);
 });

@@ -9,6 +9,7 @@ import { test as base, defined, temporaryFolder } from "@lockstep/testing";
 import { chromium, type Page } from "playwright-core";
 import sharp from "sharp";
 import { expect } from "vitest";
+import { assertSucceeded } from "./testing/assert-succeeded.ts";
 import { oddPictures, shapePicture } from "./testing/pictures.ts";
 import { settled, Visit } from "./testing/playground-visit.ts";
 import { start, tinyModel } from "./testing/program.ts";
@@ -25,8 +26,7 @@ const test = base
     const out = join(folderOfRun, "run");
     const data = ["--dataset", "shapes", "--batch-size", "64", "--train-fraction", "1", "--no-test", "--no-dashboard"];
     const training = ["--model", tinyModel, ...data, "--lr", "0.05", "--max-steps", "80", "--out", out];
-    const { status, stderr } = await runInProcess(["train", ...training]);
-    expect([status, stderr]).toEqual([0, ""]);
+    assertSucceeded(await runInProcess(["train", ...training]));
     return out;
   })
   .extend("port", { scope: "file" }, async ({ trained }, { onCleanup }) => {

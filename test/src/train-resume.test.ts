@@ -6,6 +6,7 @@ import { readSafetensors } from "@lockstep/formats";
 import { openRunFolder, parseRunFile, readMetrics } from "@lockstep/run";
 import { defined, mountSmallDisk, test } from "@lockstep/testing";
 import { expect, vi } from "vitest";
+import { assertSucceeded } from "./testing/assert-succeeded.ts";
 import { run, start } from "./testing/program.ts";
 import { runInProcess } from "./testing/run-in-process.ts";
 import { tinyTraining } from "./testing/tiny-training.ts";
@@ -30,8 +31,7 @@ const makesSteps = (out: string, steps: number) =>
 
 /** Runs a command in this process, and asserts that it succeeds. */
 async function succeed(args: readonly string[]): Promise<void> {
-  const { status, stderr } = await runInProcess(args);
-  expect([status, stderr]).toEqual([0, ""]);
+  assertSucceeded(await runInProcess(args));
 }
 
 /** Returns what two equal trainings have in common. */

@@ -6,6 +6,7 @@ import { readSafetensors } from "@lockstep/formats";
 import { readMetrics, sum } from "@lockstep/run";
 import { test as base, defined, temporaryFolder } from "@lockstep/testing";
 import { expect } from "vitest";
+import { assertSucceeded } from "./testing/assert-succeeded.ts";
 import { run } from "./testing/program.ts";
 import { runInProcess } from "./testing/run-in-process.ts";
 import { tinyTraining } from "./testing/tiny-training.ts";
@@ -16,9 +17,9 @@ const folderOfWhole = temporaryFolder();
 /** `whole` is a complete run of two epochs, with validation and test. */
 const test = base.extend("whole", { scope: "file" }, async () => {
   const out = join(folderOfWhole, "whole");
-  const { status, stdout, stderr } = await run([...tinyTraining, "--num-epochs", "2", "--out", out]);
-  expect([status, stderr]).toEqual([0, ""]);
-  return { out, stdout };
+  const finished = await run([...tinyTraining, "--num-epochs", "2", "--out", out]);
+  assertSucceeded(finished);
+  return { out, stdout: finished.stdout };
 });
 
 const brief = ["--train-fraction", "1", "--no-test", "--no-dashboard"];
@@ -96,8 +97,7 @@ test("a run with shared layers trains, and writes all its files", async ({ folde
   const [model, out] = [join(folder, "shared.mjs"), join(folder, "run")];
   writeFileSync(model, `export default ({ tf, inputShape, numClasses }) => { ${body} }`);
   const options = ["--dataset", "shapes", ...brief, "--max-steps", "2", "--out", out];
-  const { status, stderr } = await runInProcess(["train", "--model", model, ...options]);
-  expect([status, stderr]).toEqual([0, ""]);
+  assertSucceeded(await runInProcess(["train", "--model", model, ...options]));
   expect(defined(stepsOf(out)[0]).loss, "about ln 10, that of guessing").toBeCloseTo(2.3, 0);
   const { tensors } = readSafetensors(join(out, "Shared.safetensors"));
   expect([...tensors].map(([name, { shape }]) => `${name} ${shape.join("×")}`)).toEqual([

@@ -16,6 +16,7 @@ import {
 import { beforeAll, describe, expect } from "vitest";
 import { fixtureBatch, readFixture } from "./pytorch/fixture.ts";
 import { compareWithPytorch, distance } from "./pytorch/parity.ts";
+import { assertSucceeded } from "./testing/assert-succeeded.ts";
 import { type Finished, run, start, tinyModel } from "./testing/program.ts";
 import { runInProcess } from "./testing/run-in-process.ts";
 import { type StepRow, stepsOf } from "./testing/undisturbed.ts";
@@ -81,8 +82,7 @@ const tiny = ["--model", tinyModel, "--dataset", "shapes", "--train-fraction", "
 
 /** Trains with a command of `pnpm` in this process, and asserts that it succeeds. */
 async function trainHere(...words: string[]): Promise<void> {
-  const { status, stderr } = await runInProcess(["train", "--no-dashboard", ...words]);
-  expect([status, stderr]).toEqual([0, ""]);
+  assertSucceeded(await runInProcess(["train", "--no-dashboard", ...words]));
 }
 
 async function matchesJavaScript(): Promise<void> {
@@ -151,7 +151,7 @@ async function mixedTeamTrainsAsOneMachine(): Promise<void> {
   const [alone, both] = [join(dir, "alone"), join(dir, "both")];
   await trainHere(...mixedTraining, "--threads", "1", "--out", alone);
   const { coordinator, native, webgpu } = await trainMixedTeam(both);
-  for (const { status, stderr } of [coordinator, native, webgpu]) expect([status, stderr]).toEqual([0, ""]);
+  for (const finished of [coordinator, native, webgpu]) assertSucceeded(finished);
 
   expect(stepsOf(both).length).toBe(50);
   for (const [step, { loss }] of stepsOf(alone).entries()) {

@@ -1,5 +1,6 @@
 /** Runs a training to its end with the workers of a pool. */
-import { expect } from "vitest";
+
+import { assertSucceeded } from "./assert-succeeded.ts";
 import { type Finished, run } from "./program.ts";
 import type { Training } from "./training.ts";
 import type { WorkerPool } from "./worker-pool.ts";
@@ -7,7 +8,7 @@ import type { WorkerPool } from "./worker-pool.ts";
 /** Runs a command of package.json to its end, and asserts that it succeeds without a word on standard error. */
 export async function succeeds(words: string[], owner?: Parameters<typeof run>[2]): Promise<Finished> {
   const finished = await run(words, {}, owner);
-  expect([finished.status, finished.stderr]).toEqual([0, ""]);
+  assertSucceeded(finished);
   return finished;
 }
 
@@ -20,7 +21,7 @@ export async function trainWithPool(
   const workers = await Promise.all(names.map(() => pool.acquire()));
   for (const [index, worker] of workers.entries()) worker.join(String(names[index]), url);
   const finished = await coordinator.finished;
-  expect([finished.status, finished.stderr]).toEqual([0, ""]);
+  assertSucceeded(finished);
   for (const worker of workers) {
     await worker.ready();
     pool.release(worker);
