@@ -52,8 +52,10 @@ test("three workers with fixed slices give the weights of one to the bit", ({ al
   expect(weightsOf(three).equals(weightsOf(alone))).toBe(true);
 });
 
-test("three workers compute each sample of a batch once, in slices of the fixed size", ({ three }) => {
-  for (const { workers, slices, samples } of stepsOf(three)) {
+test("three workers compute as many samples as each batch has, in slices of the fixed size", ({ three }) => {
+  const rows = stepsOf(three);
+  expect(rows).toHaveLength(STEPS);
+  for (const { workers, slices, samples } of rows) {
     expect(slices).toBe(SLICES);
     expect(defined(workers).reduce((sum, worker) => sum + worker.samples, 0)).toBe(samples);
   }

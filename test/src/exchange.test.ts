@@ -158,12 +158,12 @@ async function join(url: string, name: string) {
 }
 
 const implementations = {
-  "in memory": inMemory,
-  "of docs/extending.md, two workers": () => sharedBy(2),
-  "of docs/extending.md, more workers than slices": () => sharedBy(4),
-  "through a coordinator, one worker": () => throughCoordinator(1),
-  "through a coordinator, two workers": () => throughCoordinator(2),
-  "through a coordinator, more workers than slices": () => throughCoordinator(4),
+  "in memory": { workers: 1, open: inMemory },
+  "of docs/extending.md, two workers": { workers: 2, open: sharedBy },
+  "of docs/extending.md, more workers than slices": { workers: 4, open: sharedBy },
+  "through a coordinator, one worker": { workers: 1, open: throughCoordinator },
+  "through a coordinator, two workers": { workers: 2, open: throughCoordinator },
+  "through a coordinator, more workers than slices": { workers: 4, open: throughCoordinator },
 };
 type Name = keyof typeof implementations;
 const names = Object.keys(implementations) as Name[];
@@ -175,10 +175,14 @@ class Exchanges {
 
   /** Computes the next step of a batch of `samples`, and returns what each worker received. */
   async step(name: Name, samples = SAMPLES): Promise<StepResult[]> {
-    const opened = this.#opened.get(name) ?? implementations[name]();
+    const { workers, open } = implementations[name];
+    const opened = this.#opened.get(name) ?? open(workers);
     this.#opened.set(name, opened);
     const { runStep } = await opened;
-    return runStep({ type: "step", epoch: 0, step: toStep(this.#steps++), start: 0, end: samples, learningRate: 0.1 });
+    const task = { epoch: 0, step: toStep(this.#steps++), start: 0, end: samples, learningRate: 0.1 };
+    const results = await runStep({ type: "step", ...task });
+    expect(results).toHaveLength(workers);
+    return results;
   }
 
   async close(): Promise<void> {
