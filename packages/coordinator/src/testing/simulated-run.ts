@@ -5,6 +5,7 @@ import { at, defined } from "@lockstep/errors";
 import { makeSchedule } from "@lockstep/run";
 import { expect } from "vitest";
 import { RemoteTeam } from "../team/remote-team.ts";
+import { runTasks, type TaskHandlers } from "./run-tasks.ts";
 import { Clock, Ledger, philoxRandom, type SimulatedDevice, SimulatedWorker } from "./simulation.ts";
 import { PLAN } from "./toy-model.ts";
 
@@ -143,34 +144,29 @@ class SimulatedRun {
 
 async function runAndSettle(team: RemoteTeam, sliceRows: number | undefined, results: Results): Promise<void> {
   try {
-    await runTasks(team, sliceRows, results);
+    await team.begin({ plan: PLAN, source: { from: "seed" }, sliceRows });
+    await runTasks(team, makeSchedule(config, sizes).tasksFrom(0), handlersFor(team, results));
   } finally {
     await Promise.all(results.states); // even after a failure
   }
 }
 
-async function runTasks(team: RemoteTeam, sliceRows: number | undefined, results: Results): Promise<void> {
-  await team.begin({ plan: PLAN, source: { from: "seed" }, sliceRows });
-  for (const task of makeSchedule(config, sizes).tasksFrom(0)) {
-    if (task.type === "step") {
-      await team.step(task, ({ samples, lossSum, ms }) => {
-        if (!Number.isFinite(lossSum)) throw new Error(`The loss of step ${task.step} is not finite.`);
-        expect(samples).toBe(task.end - task.start);
-        results.stepMs.push(ms.step);
-      });
-    } else if (task.type === "evaluate") {
-      results.evaluated.push(defined(await team.evaluate(task), "an evaluation").samples);
-    } else if (task.type === "epoch-end") {
-      await team.checkReplicas();
-    } else {
-      const numbers = team
-        .captureState()
-        .read()
-        .then((state) => state.flatMap(({ weight, velocity }) => [...weight, ...velocity]));
-      results.states.push(numbers.catch(({ code }: { code: string }) => code)); // the next steps do not wait for it
-    }
-  }
-}
+/** Adds each result to `results`. */
+const handlersFor = (team: RemoteTeam, { stepMs, evaluated, states }: Results): TaskHandlers => ({
+  onStep({ samples, lossSum, ms }, task) {
+    if (!Number.isFinite(lossSum)) throw new Error(`The loss of step ${task.step} is not finite.`);
+    expect(samples).toBe(task.end - task.start);
+    stepMs.push(ms.step);
+  },
+  onEvaluation: ({ samples }) => void evaluated.push(samples),
+  onCheckpoint() {
+    const numbers = team
+      .captureState()
+      .read()
+      .then((state) => state.flatMap(({ weight, velocity }) => [...weight, ...velocity]));
+    states.push(numbers.catch(({ code }: { code: string }) => code)); // the next steps do not wait for it
+  },
+});
 
 /**
  * Draws random faults.

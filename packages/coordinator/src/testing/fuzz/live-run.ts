@@ -5,12 +5,12 @@
 
 import { makeConfig } from "@lockstep/config";
 import type { RecordSource } from "@lockstep/dataset";
-import { defined } from "@lockstep/errors";
 import { makeSchedule, type ParameterState, type StepTask, type Task } from "@lockstep/run";
 import { Admission } from "../../admission/admission.ts";
 import { serveSessions } from "../../connections/session-server.ts";
 import { RemoteTeam } from "../../team/remote-team.ts";
 import type { TeamOptions } from "../../team/team-options.ts";
+import { runTasks } from "../run-tasks.ts";
 import { PLAN, READY, TOY_CODE } from "../toy-model.ts";
 import { stateOf } from "../toy-worker.ts";
 import { FastClock, type RunClock } from "./run-clock.ts";
@@ -124,28 +124,30 @@ function honestWorker(port: number, { onFrame = () => {}, sliceMs }: LiveRunOpti
 
 async function trainUntil(team: RemoteTeam, stopping: AbortSignal, checkpoints: boolean): Promise<number> {
   let checkpoint: Promise<unknown> = Promise.resolve();
-  for (const task of makeSchedule(welcomeConfig, READY).tasksFrom(0)) {
-    if (stopping.aborted) break;
-    if (task.type === "checkpoint") {
-      if (!checkpoints) continue;
+  await runTasks(team, tasksUntilAborted(stopping), {
+    onStep: assertFinite,
+    onEvaluation: assertFinite,
+    async onCheckpoint() {
+      if (!checkpoints) return;
       await checkpoint; // one at a time, as in a real run
       checkpoint = team.captureState().read().catch(ignoreLostState);
       checkpoint.catch(() => {}); // the next `await checkpoint` reports the error
-    } else await runTask(team, task);
-  }
+    },
+  });
   await checkpoint;
   return team.updatesMade;
+}
+
+function* tasksUntilAborted(signal: AbortSignal): Generator<Task> {
+  for (const task of makeSchedule(welcomeConfig, READY).tasksFrom(0)) {
+    if (signal.aborted) return;
+    yield task;
+  }
 }
 
 /** Ignores ERR_STATE_LOST: a hostile worker may have been the source of the state while the others continued. */
 function ignoreLostState(error: { code?: string }): void {
   if (error.code !== "ERR_STATE_LOST") throw error;
-}
-
-async function runTask(team: RemoteTeam, task: Task): Promise<void> {
-  if (task.type === "step") await team.step(task, assertFinite);
-  if (task.type === "evaluate") assertFinite(defined(await team.evaluate(task), "an evaluation"));
-  if (task.type === "epoch-end") await team.checkReplicas();
 }
 
 function assertFinite({ lossSum }: { lossSum: number }): void {
