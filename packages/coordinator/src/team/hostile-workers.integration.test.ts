@@ -189,7 +189,7 @@ test("a late joiner joins again if the worker that was to send it the weights is
   source.socket.terminate();
   expect(await late.closed).toEqual({ code: 4000, reason: "ERR_STATE_LOST" });
   join(live, () => undefined, "late again");
-  await live.team.until(() => live.log.includes("late again has caught up and is assigned subtrees"));
+  await live.team.until(() => live.log.includes("late again has caught up and is assigned slices"));
   await assertUndisturbed(live);
 });
 

@@ -73,7 +73,7 @@ export function configurationPage(): string {
     section(RUN.title, RUN_ABOUT, tableOf(["option", "default", "value", "meaning", "on resume"], runRows())),
     section(
       MACHINE.title,
-      "These options choose the device. `--resume` on one machine uses the saved values; [run-folder.md](run-folder.md#going-on) says when it keeps a number of threads that the machine has chosen.",
+      "These options choose the device. `--resume` on one machine uses the saved values; [run-folder.md](run-folder.md#resuming) says when it keeps a number of threads that the machine has chosen.",
       optionTable(MACHINE.options),
     ),
     section(
