@@ -24,6 +24,7 @@ import {
 } from "@lockstep/gradient-sync";
 import { decodeFloats } from "@lockstep/gradient-sync/testing";
 import type { Evaluation, ParameterState } from "@lockstep/run";
+import { columnSums, toyDeltas, toyInputs } from "./toy-gradients.ts";
 import { fingerprintOfToy, LAYOUT, READY, TENSORS } from "./toy-model.ts";
 
 /** Offsets of the tensors in the weights and in the momentum, and the end. */
@@ -32,15 +33,6 @@ const ELEMENTS = BOUNDS[2];
 
 /** An attempt that a worker is assigned, and the slices of its subtree. */
 export type SubtreeTask = AttemptId & SubtreeRange;
-
-type Range = Pick<SubtreeRange, "start" | "end">;
-
-/** Returns the sum of each of three columns. */
-function columnSums(deltas: Float32Array): Float32Array {
-  const sums = new Float32Array(3);
-  for (const [index, delta] of deltas.entries()) sums[index % 3] = at(sums, index % 3) + delta;
-  return sums;
-}
 
 /** A worker that computes the toy model. */
 export abstract class ToyWorker {
@@ -208,10 +200,10 @@ export abstract class ToyWorker {
     if (this.#step === undefined) return;
     const { subtree, attempt, start, end } = task;
     const spoil = this.spoiled > 0 && this.spoiled-- > 0 ? Number.NaN : 1;
-    const inputs = this.#inputs(task);
-    const deltas = this.#deltas(task);
+    const inputs = toyInputs(task, this.step);
+    const deltas = toyDeltas(task, this.weights);
     const sum = new TreeSum<Float32Array>((left, right) => left.map((value, index) => value + at(right, index)));
-    for (const slice of slicesIn(task)) sum.add(columnSums(this.#deltas(slice)));
+    for (const slice of slicesIn(task)) sum.add(columnSums(toyDeltas(slice, this.weights)));
     const dense = sum.total().map((value) => value * spoil);
     for (const [part, values] of [
       [1, inputs],
@@ -231,20 +223,6 @@ export abstract class ToyWorker {
     const lossSum = Math.abs(at(this.weights, 0)) * (end - start);
     const ms = { forward: this.msToCompute(end - start) };
     this.send({ type: "contribution", ...label, lossSum, correct: 0, ms, io: {}, doneMs: 0 });
-  }
-
-  /** Returns two inputs for each of the samples [start, end). */
-  #inputs({ start, end }: Range): Float32Array {
-    const samples = Array.from({ length: end - start }, (_, row) => start + row);
-    return Float32Array.from(samples.flatMap((sample) => [Math.sin(sample + this.step), Math.cos(sample)]));
-  }
-
-  /** Returns three deltas for each of the samples [start, end). */
-  #deltas({ start, end }: Range): Float32Array {
-    const samples = Array.from({ length: end - start }, (_, row) => start + row);
-    const deltas = (sample: number) =>
-      [0, 1, 2].map((out) => at(this.weights, out) + 0.1 * Math.sin(sample * (out + 1)));
-    return Float32Array.from(samples.flatMap(deltas));
   }
 
   #piece(subtree: SubtreeId, attempt: number, part: number, offset: number, values: Float32Array): void {

@@ -1,3 +1,4 @@
+/** Compares the order of additions with the definition of the tree, which a recursive function writes down independently. */
 import { expect, test } from "vitest";
 import { subtreesOf, TreeSum, treeSum } from "./tree-sum.ts";
 

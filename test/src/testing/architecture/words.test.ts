@@ -34,9 +34,12 @@ test("a function that throws like an assertion must not be called expectX", () =
   ]);
 });
 
-test("a file without a header comment is reported, unless it is a test", () => {
+test("a file without a header comment is reported, also if it is a test", () => {
   const texts = ["src/one.ts", "src/two.test.ts"].map((path): [string, string] => [path, "one();\n"]);
-  expect(wordFaults(new Map(texts))).toEqual(["src/one.ts has no header comment"]);
+  expect(wordFaults(new Map(texts))).toEqual([
+    "src/one.ts has no header comment",
+    "src/two.test.ts has no header comment",
+  ]);
   expect(wordFaults(new Map([["src/one.ts", "#!/usr/bin/env node\n/** One. */\n"]]))).toEqual([]);
 });
 

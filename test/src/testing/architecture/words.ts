@@ -106,7 +106,7 @@ function throwingExpectations(path: string, text: string): string[] {
 }
 
 function missingHeader(path: string, text: string): string[] {
-  if (path.endsWith(".test.ts") || /^(#!.*\n)?\/\*\*/.test(text)) return [];
+  if (/^(#!.*\n)?\/\*\*/.test(text)) return [];
   return [`${path} has no header comment`];
 }
 
