@@ -7,11 +7,11 @@ import { defined, temporaryFolder } from "@lockstep/testing";
 import { test as base, expect, onTestFinished } from "vitest";
 import { assertSucceeded } from "./testing/assert-succeeded.ts";
 import { TcpProxy } from "./testing/network/tcp-proxy.ts";
-import { succeeds, trainWithPool } from "./testing/pool-training.ts";
+import { succeeds, trainWithPool } from "./testing/pool/pool-training.ts";
+import { WorkerPool } from "./testing/pool/worker-pool.ts";
 import { tinyModel } from "./testing/program.ts";
 import { Training } from "./testing/training.ts";
 import { type StepRow, stepsOf } from "./testing/undisturbed.ts";
-import { WorkerPool } from "./testing/worker-pool.ts";
 
 const folder = temporaryFolder();
 // The batch size is not divisible by any number of workers here. Dropout and augmentation are on.

@@ -9,10 +9,10 @@ import { defined, drawCases, seedsBelow, temporaryFolder } from "@lockstep/testi
 import { expect, test } from "vitest";
 import { mulberry32 } from "./pytorch/counter-numbers.ts";
 import { TcpProxy } from "./testing/network/tcp-proxy.ts";
+import { type StandbyWorker, WorkerPool } from "./testing/pool/worker-pool.ts";
 import { tinyModel } from "./testing/program.ts";
 import { Training } from "./testing/training.ts";
 import { type StepRow, stepsOf, Undisturbed } from "./testing/undisturbed.ts";
-import { type StandbyWorker, WorkerPool } from "./testing/worker-pool.ts";
 
 const folder = temporaryFolder();
 

@@ -12,11 +12,11 @@ import { uniforms } from "@lockstep/random";
 import { defined, temporaryFolder } from "@lockstep/testing";
 import { test as base, expect } from "vitest";
 import tinySpec from "../fixtures/tiny-model.js";
-import { succeeds, trainWithPool } from "./testing/pool-training.ts";
+import { succeeds, trainWithPool } from "./testing/pool/pool-training.ts";
+import { WorkerPool } from "./testing/pool/worker-pool.ts";
 import { run as runToEnd, tinyModel, wideModel } from "./testing/program.ts";
 import { Training } from "./testing/training.ts";
 import { stepsOf } from "./testing/undisturbed.ts";
-import { WorkerPool } from "./testing/worker-pool.ts";
 
 const codeModel = fileURLToPath(new URL("../fixtures/code-model.js", import.meta.url));
 const cifar10 = process.env["LOCKSTEP_TEST_CIFAR10"];

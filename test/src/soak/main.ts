@@ -14,9 +14,9 @@ import { positiveNumber } from "@lockstep/config";
 import { readSafetensors } from "@lockstep/formats";
 import { median } from "@lockstep/run";
 import { defined } from "@lockstep/testing";
+import { StandbyWorker } from "../testing/pool/worker-pool.ts";
 import { run, tinyModel } from "../testing/program.ts";
 import { Training } from "../testing/training.ts";
-import { StandbyWorker } from "../testing/worker-pool.ts";
 
 const { steps: STEPS, every: EVERY_STEPS } = new Command("soak")
   .option("--steps <n>", "number of steps", positiveNumber, 20_000)

@@ -1,8 +1,8 @@
 /** Named workers of a run that connect through proxies, so that a test can disturb their links. */
 import { defined, type Owner } from "@lockstep/testing";
+import { StandbyWorker } from "../pool/worker-pool.ts";
 import type { Running } from "../program.ts";
 import type { Training, WorkerOptions } from "../training.ts";
-import { StandbyWorker } from "../worker-pool.ts";
 import { TcpProxy } from "./tcp-proxy.ts";
 
 /** Options of the workers. */

@@ -1,8 +1,8 @@
 /** Runs a training to its end with the workers of a pool. */
 
-import { assertSucceeded } from "./assert-succeeded.ts";
-import { type Finished, run } from "./program.ts";
-import type { Training } from "./training.ts";
+import { assertSucceeded } from "../assert-succeeded.ts";
+import { type Finished, run } from "../program.ts";
+import type { Training } from "../training.ts";
 import type { WorkerPool } from "./worker-pool.ts";
 
 /** Runs a command of package.json to its end, and asserts that it succeeds without a word on standard error. */

@@ -4,10 +4,10 @@ import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { at } from "@lockstep/errors";
 import { defined, type Owner } from "@lockstep/testing";
+import { launch, type Running } from "../program.ts";
 import type { JoinOptions, JoinRequest } from "./join-request.ts";
-import { launch, type Running } from "./program.ts";
 
-const program = fileURLToPath(new URL("../../dist/testing/standby-worker.js", import.meta.url));
+const program = fileURLToPath(new URL("../../../dist/testing/pool/standby-worker.js", import.meta.url));
 
 const POLL_MS = 5;
 
