@@ -37,21 +37,18 @@ export const assertDashboardPortFree = (options: Pick<DashboardServerOptions, "p
 
 /** Starts to serve a dashboard. @throws LockstepError ERR_LISTEN */
 export async function openDashboard({ port, ...options }: DashboardServerOptions): Promise<Dashboard> {
-  const { onRequest, isProtected, close: closeSite } = makeSite(options);
+  const { onRequest, isProtected, close } = makeSite(options);
   const server = await openServer({
     ...dashboardAddress({ port }),
     onRequest,
     isProtected,
+    onClosing: close,
     // No WebSocket can connect.
     maxWorkers: 0,
     maxPayload: 1,
     onSocket: (socket) => socket.terminate(),
   });
-  const close = async () => {
-    closeSite();
-    await server.close();
-  };
-  return { url: `http://${LOOPBACK}:${server.port}`, close };
+  return { url: `http://${LOOPBACK}:${server.port}`, close: () => server.close() };
 }
 
 /** Returns the token that a page needs to control a run: LOCKSTEP_CONTROL_TOKEN, or a new random one. */

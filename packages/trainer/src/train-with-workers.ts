@@ -7,7 +7,6 @@ import {
   type Command,
   type LogFormat,
   openPanel,
-  type Resources,
   type RunFolder,
   type RunPanel,
   type RunRequest,
@@ -49,7 +48,7 @@ export function trainWithWorkers(
     const distributed = await openDistributedRun(request, display);
     resources.add(display.close);
     const panel = openPanel(display);
-    const { listen, control } = listenOptionsOf(panel, view, resources);
+    const { listen, control } = listenOptionsOf(panel, view);
     const { machine, threadsLine } = resumedMachineOf(distributed.run, explicit);
     const failures = new AbortController();
     let graceMs = 0;
@@ -91,16 +90,15 @@ function reportOutcome(outcome: Outcome, { dir }: RunFolder, { display, unsavedF
  * Returns how the coordinator listens: on loopback, without token and TLS. It answers the run's pages if they are
  * wanted.
  */
-function listenOptionsOf({ live, controls }: RunPanel, { dashboard }: LocalWorkersView, resources: Resources) {
+function listenOptionsOf({ live, controls }: RunPanel, { dashboard }: LocalWorkersView) {
   const control = controlToken();
   const command = async (order: Command) => controls.handle(order);
   const { onRequest, isProtected, close } = makeSite({ live, control: { token: control, command } });
-  resources.add(close);
   const listen = {
     host: HOST,
     port: 0,
     anyPort: true,
-    ...(dashboard && { ...dashboardAddress(dashboard), onRequest, isProtected }),
+    ...(dashboard && { ...dashboardAddress(dashboard), onRequest, isProtected, onClosing: close }),
   };
   return { listen, control };
 }

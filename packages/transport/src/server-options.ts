@@ -33,6 +33,8 @@ export interface ListenOptions {
    * @default none
    */
   isProtected?: ((path: string) => boolean) | undefined;
+  /** Is called before the server ends its connections: the last chance to complete responses that are still open. */
+  onClosing?: (() => void) | undefined;
   /** Called for each refusal, of which there may be many. */
   onRefused?: ((refusal: { address: string; status: number; reason: string }) => void) | undefined;
 }

@@ -45,7 +45,7 @@ async function main(args: string[], program: CoordinatorProgram, resources: Reso
   const endpoint = await prepareEndpoint(options, workers, display.isTerminal);
   await assertPortFree(endpoint.listen);
   const panel = openPanel(display);
-  const { control, ...site } = openSite(panel, resources);
+  const { control, ...site } = openSite(panel);
   const distributed = await openDistributedRun(requestOf(options, explicit), display);
   let listeningAt = endpoint.listen.port;
   const onListening = (port: number) => {
@@ -83,13 +83,12 @@ function requestOf({ resume, out }: CoordinatorCommandOptions, explicit: Explici
   return { type: "new", config: makeConfig(explicit), out };
 }
 
-/** Opens the dashboard's site until `resources` are closed. */
-function openSite({ live, controls }: RunPanel, resources: Resources) {
+/** Makes the dashboard's site, whose open streams end with the server. */
+function openSite({ live, controls }: RunPanel) {
   const control = controlToken();
   const { onRequest, isProtected, close } = makeSite({
     live,
     control: { token: control, command: async (command) => controls.handle(command) },
   });
-  resources.add(close);
-  return { control, onRequest, isProtected };
+  return { control, onRequest, isProtected, onClosing: close };
 }

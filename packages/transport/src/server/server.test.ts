@@ -1,6 +1,6 @@
 /** Checks a server over real sockets, with clients that are refused, malformed, slow or silent. */
 import { once } from "node:events";
-import { request as httpRequest, type IncomingMessage, type RequestOptions } from "node:http";
+import { request as httpRequest, type IncomingMessage, type RequestOptions, type ServerResponse } from "node:http";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { connect as connectSecurely } from "node:tls";
 import { at } from "@lockstep/errors";
@@ -272,6 +272,25 @@ test("closing ends the connections of workers with 1000, and those that do not r
   await once(again, "listening");
   expect((again.address() as AddressInfo).port).toBe(server.port);
   again.close();
+});
+
+test("a response that is still open can be completed when the server closes", async () => {
+  const responses: ServerResponse[] = [];
+  const { server } = await open({
+    onRequest: (_, response) => {
+      response.write("one ");
+      responses.push(response);
+    },
+    onClosing: () => {
+      for (const response of responses) response.end("two");
+    },
+  });
+  const request = httpRequest({ host: "127.0.0.1", port: server.port }).end();
+  const [response] = (await once(request, "response")) as [IncomingMessage];
+  await server.close();
+  const chunks: string[] = [];
+  for await (const chunk of response.setEncoding("utf8")) chunks.push(chunk); // rejects if it is cut off
+  expect(chunks.join("")).toBe("one two");
 });
 
 test("closing a second time waits for the first", async () => {

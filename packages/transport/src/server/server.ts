@@ -90,6 +90,7 @@ export class TransportServer {
   }
 
   async #close(): Promise<void> {
+    this.#options.onClosing?.();
     const closed = new Promise((resolve) => this.#http.close(resolve));
     const closing = [...this.#webSockets.clients].map((socket) => {
       socket.close(1000);
