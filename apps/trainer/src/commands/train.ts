@@ -5,7 +5,7 @@
  *   pnpm train --dataset shapes --max-steps 200 --out runs/try
  *   pnpm train --resume runs/try --max-steps 400
  *
- * What trains is loaded when the options are known to be right.
+ * The code that trains is loaded once the options have been checked.
  */
 import { explicitRunOptions, machineOptions, makeConfig, scaleForWorkers } from "@lockstep/config";
 import type { TrainOptions } from "@lockstep/config/programs";

@@ -1,4 +1,4 @@
-/** What `pnpm verify` prints while it trains. */
+/** Prints the progress of `pnpm verify` while it trains. */
 import { type Display, parseLogLine } from "@lockstep/run";
 
 /** Prints the engine, a line for each run, and on a terminal the progress of the run. */

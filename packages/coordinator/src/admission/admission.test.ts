@@ -1,4 +1,4 @@
-/** Who is admitted to a team, and who is refused with which reason. */
+/** Checks which workers a team admits, and the reason with which it refuses the others. */
 import { MAX_PARAMETERS, topologyDigest } from "@lockstep/model/files";
 import { expect, test } from "vitest";
 import { gathering, layersOf, type Ready, withTensor, zeroTensor } from "../testing/toy-admission.ts";

@@ -1,4 +1,4 @@
-/** What a session accepts from its worker, and with which code it ends. */
+/** Checks the messages that a session accepts from its worker, and the code with which it ends. */
 import { once } from "node:events";
 import { connect } from "node:net";
 import type { RecordSource } from "@lockstep/dataset";

@@ -64,7 +64,7 @@ async function assertUndisturbed({ team, stop }: LiveRun): Promise<void> {
 const NOTHING: never[] = [];
 const spoil = (data: Uint8Array) => new Uint8Array(new Float32Array(data.length / 4).fill(Number.NaN).buffer);
 
-/** What a worker does, the code with which it is dropped, and its messages. */
+/** Each row describes a misbehaving worker: what it does, the code with which it is dropped, and its messages. */
 const BREACHES: [string, string, Twist][] = [
   ["it sends a step to come", "ERR_ATTEMPT", only("gradient-chunk", (m) => [{ ...m, step: toStep(m.step + 1) }])],
   ["it sends another's subtree", "ERR_ATTEMPT", only("gradient-chunk", (m) => [{ ...m, subtree: toSubtreeId(99) }])],

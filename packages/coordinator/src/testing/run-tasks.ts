@@ -3,7 +3,7 @@ import { defined } from "@lockstep/errors";
 import type { Evaluation, StepTask, StepTotals, Task } from "@lockstep/run";
 import type { RemoteTeam } from "../team/remote-team.ts";
 
-/** What a run does with its results. */
+/** Callbacks for the results of a run. */
 export interface TaskHandlers {
   onStep(totals: StepTotals, task: StepTask): void;
   onEvaluation(evaluation: Evaluation): void;

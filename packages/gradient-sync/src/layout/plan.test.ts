@@ -27,7 +27,7 @@ test("the form auto is the faster one for each layer, as worked out by hand", ()
 });
 
 test("the form auto becomes dense as the rows of the batch grow", () => {
-  // Of the same bytes at 2 · 10⁶ = rows · 2000: 1000 rows.
+  // The bytes are the same where 2 · 10⁶ = rows · 2000, at 1000 rows.
   const formAt = (batchSize: number) => planForms({ ...input, batchSize })[1];
   expect([formAt(999), formAt(1001)]).toEqual(["factored", "dense"]);
 });

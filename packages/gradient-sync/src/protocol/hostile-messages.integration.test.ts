@@ -139,7 +139,7 @@ const fill = (start: Buffer, element: Buffer, most = Number.POSITIVE_INFINITY): 
   return bytesOf(start, array(length), Buffer.alloc(length * element.length, element));
 };
 const row = bytesOf(array(1000), Buffer.alloc(1000, 0xc0));
-/** As many fields as fit, each with its name and nothing in it. */
+/** A message with as many fields as fit, each with a name and no content. */
 const fields = Buffer.concat(
   Array.from({ length: 500_000 }, (_, i) => Buffer.from(`\xa6${String(i).padStart(6, "0")}\xc0`, "latin1")),
 );

@@ -5,7 +5,7 @@ import type { Outgoing } from "./outgoing.ts";
 import type { Attempt, CheckedPiece, SubtreeAttempts } from "./subtree-attempts.ts";
 
 /** The subtree field in messages of sums, which cover all slices. */
-const SUM_SLICE = toSubtreeId(0);
+const SUM_SUBTREE = toSubtreeId(0);
 
 /** Reason for which a subtree needs another worker after its worker disconnected. */
 export const WORKER_DISCONNECTED = "its worker disconnected";
@@ -77,7 +77,7 @@ export class Forwarding {
     if ("data" in piece) return [{ to: "all", except: worker, message: { ...piece, type: "update-chunk" } }];
     const sum = this.#sums.add(subtree, piece);
     if (sum === undefined) return [];
-    const place = { step: this.#step, subtree: SUM_SLICE, attempt: 0, part: 0, offset: piece.offset };
+    const place = { step: this.#step, subtree: SUM_SUBTREE, attempt: 0, part: 0, offset: piece.offset };
     return [{ to: "all", message: { type: "update-chunk", ...place, ...sum } }];
   }
 }

@@ -1,4 +1,4 @@
-/** What a round of a step ignores and rejects. */
+/** Checks the messages that a round of a step ignores, and those that it rejects. */
 import { at } from "@lockstep/errors";
 import { defined } from "@lockstep/testing";
 import { expect, test } from "vitest";
